@@ -1,0 +1,98 @@
+// XMPP addresses, always prepared (RFC 7622).
+#pragma once
+
+#include "protocol/error.hpp"
+
+#include <atomic>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace xmpp {
+
+/// `[localpart@]domainpart[/resourcepart]`, immutable, in its canonical form, so that equal addresses are equal bytes.
+/// The size of a pointer; a copy shares the text. The default is "no address": an attribute that was not there.
+class jid {
+public:
+  jid() noexcept = default;
+  jid(const jid& other) noexcept : text_(other.text_) {
+    if (text_)
+      text_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  jid(jid&& other) noexcept : text_(other.text_) { other.text_ = nullptr; }
+  jid& operator=(jid other) noexcept {
+    std::swap(text_, other.text_);
+    return *this;
+  }
+  ~jid() {
+    if (text_ && text_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy(text_);
+  }
+
+  /// Splits, prepares and checks `text` (RFC 7622, 3.1: first the first `/`, then the first `@` before it).
+  /// Fails with `jid_malformed`: an empty or over-long part (1'023 bytes each, after preparation), a code point that
+  /// its profile forbids, invalid UTF-8.
+  static result<jid> parse(std::string_view text);
+
+  /// The same from parts; an empty `local` or `resource` is none.
+  static result<jid> make(std::string_view local, std::string_view domain, std::string_view resource = {});
+
+  /// From text that a `jid` gave out earlier (a stored key, another node): not prepared again, only split.
+  static jid from_prepared(std::string_view text);
+
+  bool empty() const noexcept { return !text_; }
+  std::string_view text() const noexcept { return text_ ? std::string_view{bytes(), size()} : std::string_view{}; }
+  std::string_view local() const noexcept;
+  std::string_view domain() const noexcept;
+  std::string_view resource() const noexcept;
+  /// `local@domain`, or the domain alone: a view into the text, nothing is made.
+  std::string_view bare_text() const noexcept;
+
+  bool has_local() const noexcept { return text_ && text_->local_size != 0; }
+  bool is_bare() const noexcept { return text_ && text_->resource_size == 0; }
+  bool is_full() const noexcept { return text_ && text_->resource_size != 0; }
+
+  /// Itself when it is bare already, else a new address without the resource.
+  jid bare() const;
+  /// `resource` must be prepared already: it came from a jid, or from `prepare_resource`.
+  jid with_resource(std::string_view resource) const;
+
+  friend bool operator==(const jid& a, const jid& b) noexcept { return a.text_ == b.text_ || a.text() == b.text(); }
+  friend std::strong_ordering operator<=>(const jid& a, const jid& b) noexcept { return a.text() <=> b.text(); }
+
+private:
+  struct block { // followed by the text
+    std::atomic<std::uint32_t> references;
+    std::uint16_t local_size;
+    std::uint16_t domain_size;
+    std::uint16_t resource_size;
+  };
+
+  static void destroy(block*) noexcept;
+  const char* bytes() const noexcept { return reinterpret_cast<const char*>(text_ + 1); }
+  std::size_t size() const noexcept;
+
+  block* text_ = nullptr;
+};
+
+/// OpaqueString (RFC 8265) within the limits of RFC 7622, 3.4. Fails with `jid_malformed`.
+result<std::string> prepare_resource(std::string_view text);
+
+/// UsernameCaseMapped (RFC 8265) less the excluded characters (RFC 7622, 3.3.1). Fails with `jid_malformed`.
+result<std::string> prepare_local(std::string_view text);
+
+/// IDNA2008 U-label form, lower case, no trailing dot (RFC 7622, 3.2); IP literals pass. Fails with `jid_malformed`.
+result<std::string> prepare_domain(std::string_view text);
+
+/// OpaqueString for a password (RFC 8265, 4.2), as SCRAM and PLAIN compare it. Fails with `not_acceptable`.
+result<std::string> prepare_password(std::string_view text);
+
+} // namespace xmpp
+
+template <>
+struct std::hash<xmpp::jid> {
+  std::size_t operator()(const xmpp::jid& x) const noexcept { return std::hash<std::string_view>{}(x.text()); }
+};
