@@ -80,8 +80,8 @@ template <class T>
 class [[nodiscard]] result {
 public:
   result(T value) : held_(std::in_place_index<0>, std::move(value)) {}
-  result(errc code) : held_(std::in_place_index<1>, error{code, {}}) {}
-  result(error failure) : held_(std::in_place_index<1>, std::move(failure)) {}
+  result(errc code) : held_(std::in_place_index<1>, xmpp::error{code, {}}) {}
+  result(struct error failure) : held_(std::in_place_index<1>, std::move(failure)) {}
 
   explicit operator bool() const noexcept { return held_.index() == 0; }
   bool has_value() const noexcept { return held_.index() == 0; }
