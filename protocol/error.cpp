@@ -91,6 +91,7 @@ std::string_view condition_name(errc code) noexcept {
   case errc::storage_failure:
   case errc::corrupt_record:
   case errc::timeout:
+  case errc::would_block:
     return "internal-server-error";
   }
   return "internal-server-error";

@@ -61,6 +61,7 @@ enum class errc : std::uint8_t {
   storage_failure = 101, ///< The store refused or failed; the text says why.
   corrupt_record = 102,  ///< Stored or received bytes do not follow their grammar.
   timeout = 103,
+  would_block = 104, ///< Not in memory: read it where waiting for the disk is allowed.
 };
 
 /// A condition, and optionally words for a log or a human; never secret, never a message's body.

@@ -1,0 +1,95 @@
+// Own threads for all that waits for the disk: many callers' commands in one synced batch, reads, maintenance.
+#pragma once
+
+#include "persistence/keys.hpp"
+#include "persistence/reader.hpp"
+#include "persistence/store.hpp"
+#include "protocol/error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace xmpp {
+
+struct writer_options {
+  std::size_t writer_queue_bytes_max = 32 << 20; ///< Commands that wait for the disk; more are refused at once.
+  std::size_t batch_bytes_max = 4 << 20;         ///< Of one synced batch.
+  std::size_t reads_waiting_max = 65'536;        ///< Of `read`.
+  std::size_t read_threads = 1;                  ///< For `read`; 1 or more.
+  std::size_t log_bytes_max = 32 << 20;          ///< Beyond, the state is flushed and the log trimmed.
+  std::uint32_t trim_after_ms = 300'000;         ///< The same, this long after the first write that follows a trim.
+  std::uint32_t retry_ms = 1'000;                ///< Between attempts to recover from a failure.
+};
+
+struct storage_health {
+  bool failed = false;
+  errc code = errc::none;    ///< `resource_constraint`: the disk is full; `storage_failure`: anything else.
+  std::string reason;        ///< For the log and the shell.
+  std::int64_t since_ms = 0; ///< Of the last change, since the epoch.
+};
+
+/// The store's writer. One node with one member per group: submit is the whole of consensus.
+///
+/// While failed: nothing is accepted, reads go on, the last acknowledged state stands. It tries to recover by itself
+/// every `retry_ms`; what failed stays failed: a command that was answered with an error is not in the state afterwards
+/// (unless the process dies before the recovery: then its outcome is unknown).
+class writer {
+public:
+  /// The index in the shard's log, or `storage_failure` / `resource_constraint` (disk full): not done.
+  using completion = std::function<void(result<std::uint64_t> index)>;
+
+  /// Starts the threads. `on_health` is called at each change, on the writer's thread.
+  writer(std::unique_ptr<store> opened, writer_options options = {},
+         std::function<void(const storage_health&)> on_health = {});
+  /// `stop`, if nobody did.
+  ~writer();
+
+  // -- from any thread; none of them blocks --
+
+  /// Takes a command (`command::encode`). Commands of a shard are logged, applied and completed in the order they came;
+  /// completion runs on the writer's thread when the change is durable and visible to every reader: it should only
+  /// send a message.
+  /// An error here means that completion will not run: `resource_constraint` (queue or disk full), `storage_failure`
+  /// (failed, or stopped), `corrupt_record` (malformed, or a key of another shard).
+  result<void> submit(shard_id shard, std::string encoded_command, completion done);
+
+  /// Runs `f` on the writer's thread when everything submitted before it is applied or has failed. Reads with tier
+  /// `disk`. Fails like `submit`, but is accepted while failed.
+  result<void> read_after(shard_id shard, std::function<void(const reader&)> f);
+
+  /// Runs `f` on a reader's thread with tier `disk`. Fails with `resource_constraint` when too many wait.
+  result<void> read(std::function<void(const reader&)> f);
+
+  /// Reads that don't wait.
+  const reader& cached() const noexcept;
+
+  storage_health health() const;
+
+  struct counters {
+    std::uint64_t commands = 0; ///< Acknowledged.
+    std::uint64_t failed = 0;
+    std::uint64_t batches = 0;   ///< Synced.
+    std::uint64_t log_bytes = 0; ///< Written since the start.
+    std::uint64_t trims = 0;
+    std::uint64_t queue_bytes = 0; ///< Waiting now.
+  };
+  counters count() const noexcept;
+
+  /// Refuses new work, finishes what waits, flushes the state so that the next start has nothing to replay. Blocks.
+  void stop();
+
+  /// For tools and tests: flushes and trims now, on the caller's thread.
+  result<void> trim();
+
+  writer(const writer&) = delete;
+  writer& operator=(const writer&) = delete;
+
+private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+} // namespace xmpp
