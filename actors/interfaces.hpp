@@ -1,0 +1,81 @@
+// Every actor's interface, one sentence per message.
+#pragma once
+
+#include "actors/messages.hpp"
+
+#include <caf/typed_actor.hpp>
+
+namespace xmpp {
+
+/// Every supervised actor: fails on command, hears its supervisor's decision, tells about itself.
+#define XMPP_SUPERVISED                                                                                                \
+  caf::reacts_to<msg::verdict>, caf::reacts_to<msg::fail_now>, caf::replies_to<msg::describe>::with<msg::description>
+
+/// SESSION: one client's stream, then one bound resource; writes to the client what it is told to deliver.
+using session_actor = caf::typed_actor<
+  // Writes a stanza to the client.
+  caf::reacts_to<msg::deliver>,
+  // One element from the client.
+  caf::reacts_to<msg::received>,
+  // The client opened its stream, or restarted it.
+  caf::reacts_to<msg::stream_opened>,
+  // The client's bytes broke a rule of XML or a limit.
+  caf::reacts_to<msg::stream_broken>,
+  // The client closed its stream.
+  caf::reacts_to<msg::stream_closed>,
+  // The transport is gone.
+  caf::reacts_to<msg::disconnected>,
+  // TLS is up.
+  caf::reacts_to<std::shared_ptr<msg::tls_established>>,
+  // The time before authentication is over.
+  caf::reacts_to<msg::timed_out>,
+  // Ends the stream: replaced, removed, shut down.
+  caf::reacts_to<msg::end_stream>,
+  // The account lost its state: registers again.
+  caf::reacts_to<msg::attach_again>,
+  // The account's block list changed.
+  caf::reacts_to<msg::blocks_changed>,
+  // The account knows now that this session wants roster or block pushes.
+  caf::reacts_to<msg::interest>, XMPP_SUPERVISED>;
+
+/// USER: one account; owns its sessions, its roster and its delivery.
+using user_actor = caf::typed_actor<
+  // Hands a stanza addressed to this account to the right sessions.
+  caf::reacts_to<msg::deliver>,
+  // Handles what one of its own sessions sent to the account or to all.
+  caf::reacts_to<msg::sent>,
+  // Adds a session under the resource it asked for.
+  caf::replies_to<msg::attach>::with<msg::attached>,
+  // A session ended.
+  caf::reacts_to<msg::detach>,
+  // Says whether the account exists, and what proves its password.
+  caf::replies_to<msg::lookup>::with<msg::found>,
+  // Creates the account or changes its password.
+  caf::replies_to<msg::set_credentials>::with<msg::outcome>,
+  // Removes the account and all it has.
+  caf::replies_to<msg::remove_account>::with<msg::outcome>,
+  // Its changes are durable, or refused.
+  caf::reacts_to<msg::committed>,
+  // Ends when it has nothing to do.
+  caf::reacts_to<msg::retire>, XMPP_SUPERVISED>;
+
+/// SHARD: one slice of all accounts; starts their users on demand, restarts those that fail, retires idle ones.
+using shard_actor = caf::typed_actor<
+  // The following go to the account's user, which is started if need be.
+  caf::reacts_to<msg::deliver>, caf::reacts_to<msg::sent>, caf::replies_to<msg::attach>::with<msg::attached>,
+  caf::reacts_to<msg::detach>, caf::replies_to<msg::lookup>::with<msg::found>,
+  caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
+  // A user has ended for want of work.
+  caf::reacts_to<msg::retired>,
+  // Looks for idle users.
+  caf::reacts_to<msg::tick>,
+  // A user failed and waits for a decision.
+  caf::reacts_to<msg::child_failed>, XMPP_SUPERVISED>;
+
+struct session_handle {
+  session_actor actor;
+};
+
+} // namespace xmpp
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(std::shared_ptr<xmpp::msg::tls_established>)

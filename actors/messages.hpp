@@ -1,0 +1,208 @@
+// What travels between actors. Every type stays inside the process: between nodes `cluster/` has its own formats.
+#pragma once
+
+#include "protocol/error.hpp"
+#include "protocol/parser.hpp"
+#include "protocol/stanza.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/fwd.hpp>
+
+namespace xmpp {
+
+class blocklist;
+struct credentials;
+struct session_handle; // interfaces.hpp: a session_actor, wrapped so that messages can carry one
+
+namespace msg {
+
+// -- stanzas --
+
+/// A stanza for an account here (at its shard, then its user), or for a client (at its session).
+struct deliver {
+  stanza what;
+};
+
+/// A client's stanza that its own account must handle: presence without `to`, subscriptions, its roster, its iq.
+struct sent {
+  stanza what;
+  std::uint64_t session_id = 0;
+};
+
+// -- a session and its account --
+
+/// Everything an account knows of a session. Sent to bind, and again, unasked, to whoever owns the account after a
+/// restart or a change of owner.
+struct attach {
+  jid account;
+  std::string resource; ///< Prepared; empty: the server makes one.
+  bool again = false;   ///< Registers a session that is bound already.
+  std::shared_ptr<session_handle> session;
+  std::uint64_t session_id = 0;
+  bool available = false;
+  std::int8_t priority = 0;
+  bool interested = false;
+  bool wants_blocks = false;
+  element presence = {};
+};
+
+struct attached {
+  errc failure = errc::none;
+  jid full = {};
+  caf::strong_actor_ptr user = {};
+  std::shared_ptr<const blocklist> blocks = {}; ///< What the client must not send to (XEP-0191, 3); null: nothing blocked.
+};
+
+/// The session ended, or unbound. `status` is that of its last presence (XEP-0012).
+struct detach {
+  jid full;
+  std::uint64_t session_id = 0;
+  std::string status = {};
+};
+
+/// From a user that has lost its state to the sessions of its account: attach again.
+struct attach_again {};
+
+/// The account's block list has changed.
+struct blocks_changed {
+  std::shared_ptr<const blocklist> blocks;
+};
+
+/// The session's side of its account's knowledge of it changed (asked for the roster, for the block list).
+struct interest {
+  bool roster = false;
+  bool blocks = false;
+};
+
+/// Ends a client's stream with this stream error; `none`: just closes it.
+struct end_stream {
+  errc reason = errc::none;
+  std::string text = {};
+  std::string see_other_host = {}; ///< With `see_other_host`: where to.
+};
+
+// -- accounts, for sign-in and administration --
+
+struct lookup {
+  jid account;
+};
+struct found {
+  errc failure = errc::none; ///< `storage_failure`: ask later. An account that is not there is no failure.
+  bool exists = false;
+  bool enabled = false;
+  std::string credentials = {}; ///< Encoded (protocol/sasl.hpp).
+};
+
+/// Creates an account, or changes its password.
+struct set_credentials {
+  jid account;
+  std::string credentials; ///< Encoded.
+  bool create = false;     ///< Fails with `conflict` when it exists; else with `item_not_found` when it does not.
+};
+struct remove_account {
+  jid account;
+};
+/// How a request ended.
+struct outcome {
+  errc failure = errc::none;
+  std::string text = {};
+};
+
+// -- durable changes --
+
+/// A user's changes were committed, or not.
+struct committed {
+  std::uint64_t ticket = 0;
+  errc failure = errc::none;
+};
+
+// -- retiring --
+
+/// The shard asks an idle user to end.
+struct retire {};
+/// It has: what the shard sends from now on goes to a new one.
+struct retired {
+  jid account;
+};
+struct tick {};
+
+// -- the byte side of a session --
+
+struct stream_opened {
+  stream_header header;
+};
+struct received {
+  element what;
+};
+/// The client's bytes broke a rule; the connection reads no more.
+struct stream_broken {
+  errc reason = errc::none;
+};
+struct stream_closed {}; ///< The client's closing tag.
+struct tls_established;  // connection.hpp
+struct disconnected {
+  std::string reason;
+};
+/// A time limit has passed.
+struct timed_out {};
+
+// -- supervision --
+
+struct child_failed {
+  caf::strong_actor_ptr child;
+  std::string what;
+};
+enum class decision : std::uint8_t { restart, stop };
+/// The supervisor's answer to a failure.
+struct verdict {
+  decision what = decision::restart;
+};
+/// From the shell: fail now, as if by a defect.
+struct fail_now {};
+
+// -- looking in --
+
+struct describe {};
+struct description {
+  std::vector<std::pair<std::string, std::string>> fields; ///< In the order to show.
+};
+
+} // namespace msg
+} // namespace xmpp
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::sent)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attached)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::detach)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach_again)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::blocks_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::interest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::end_stream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::lookup)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::found)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::set_credentials)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::remove_account)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::outcome)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::committed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_opened)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::received)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_broken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_closed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::disconnected)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::timed_out)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::child_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::verdict)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::fail_now)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::describe)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::description)

@@ -1,0 +1,118 @@
+#include "actors/registry.hpp"
+
+#include <utility>
+
+#include <caf/abstract_actor.hpp>
+
+namespace xmpp {
+
+std::string_view to_string(actor_kind kind) noexcept {
+  switch (kind) {
+  case actor_kind::server:
+    return "server";
+  case actor_kind::supervisor:
+    return "supervisor";
+  case actor_kind::shard:
+    return "shard";
+  case actor_kind::user:
+    return "user";
+  case actor_kind::session:
+    return "session";
+  case actor_kind::listener:
+    return "listener";
+  case actor_kind::hasher:
+    return "hasher";
+  case actor_kind::shell:
+    return "shell";
+  }
+  return "?";
+}
+
+registry& registry::instance() {
+  static registry one;
+  return one;
+}
+
+observed::~observed() {
+  if (enlisted_) {
+    auto& all = registry::instance();
+    auto& home = all.buckets_[bucket_];
+    auto guard = std::lock_guard{home.mutex};
+    (previous_ ? previous_->next_ : home.first) = next_;
+    if (next_)
+      next_->previous_ = previous_;
+    --all.counts_[std::size_t(kind_)];
+  }
+  delete extra_;
+}
+
+void observed::enlist(const caf::strong_actor_ptr& self, jid owner, std::string_view name) {
+  auto& all = registry::instance();
+  bucket_ = std::uint8_t(self->id() % registry::bucket_count);
+  self_ = caf::weak_actor_ptr{self};
+  owner_ = std::move(owner);
+  if (!name.empty())
+    extra_ = new extra{std::string{name}, {}};
+  auto& home = all.buckets_[bucket_];
+  auto guard = std::lock_guard{home.mutex};
+  next_ = home.first;
+  if (next_)
+    next_->previous_ = this;
+  home.first = this;
+  enlisted_ = true;
+  ++all.counts_[std::size_t(kind_)];
+}
+
+void observed::rename(jid owner) {
+  auto guard = std::lock_guard{registry::instance().buckets_[bucket_].mutex};
+  owner_ = std::move(owner);
+}
+
+void observed::note_error(std::string what) {
+  auto guard = std::lock_guard{registry::instance().buckets_[bucket_].mutex};
+  if (!extra_)
+    extra_ = new extra;
+  extra_->last_error = std::move(what);
+}
+
+registry::entry registry::look(const observed& x) const {
+  auto result = entry{};
+  result.kind = x.kind_;
+  result.actor = caf::actor_cast<caf::strong_actor_ptr>(x.self_);
+  result.id = result.actor ? result.actor->id() : 0;
+  result.name = x.owner_.empty() && x.extra_ ? x.extra_->name : std::string{x.owner_.text()};
+  result.mailbox = x.mailbox_size();
+  result.handled = x.handled.load(std::memory_order_relaxed);
+  result.memory_bytes = x.memory_bytes.load(std::memory_order_relaxed);
+  result.restarts = x.restarts.load(std::memory_order_relaxed);
+  if (x.extra_)
+    result.last_error = x.extra_->last_error;
+  return result;
+}
+
+void registry::for_each(actor_kind kind, const std::function<bool(const entry&)>& visit) const {
+  for (auto& home : buckets_) {
+    // Copies first: a visitor may drop the last reference to an actor, whose destructor takes the same lock.
+    auto seen = std::vector<entry>{};
+    {
+      auto guard = std::lock_guard{home.mutex};
+      for (auto* x = home.first; x; x = x->next_)
+        if (x->kind_ == kind)
+          seen.push_back(look(*x));
+    }
+    for (auto& one : seen)
+      if (one.actor && !visit(one))
+        return;
+  }
+}
+
+caf::strong_actor_ptr registry::find(std::uint64_t id) const {
+  auto& home = buckets_[id % bucket_count];
+  auto guard = std::lock_guard{home.mutex};
+  for (auto* x = home.first; x; x = x->next_)
+    if (auto actor = caf::actor_cast<caf::strong_actor_ptr>(x->self_); actor && actor->id() == id)
+      return actor;
+  return nullptr;
+}
+
+} // namespace xmpp

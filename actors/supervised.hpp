@@ -1,0 +1,106 @@
+// The base of every supervised actor: it counts, it can be found, and its failure is its supervisor's decision.
+//
+// A failure is an exception from a handler (or `fail_now` from the shell). The actor then stops handling messages, but
+// keeps its mailbox, and tells its supervisor. On `restart` it throws its state away, begins as if it had just been
+// started, and goes on with the messages that wait; only the one that failed is lost. On `stop` it ends.
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/metrics.hpp"
+#include "actors/registry.hpp"
+
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <caf/all.hpp>
+
+namespace xmpp {
+
+/// `Handle` is the actor's typed handle.
+template <class Handle>
+class supervised : public Handle::base, public observed {
+public:
+  using base = typename Handle::base;
+  using handle = Handle;
+
+  supervised(caf::actor_config& cfg, actor_kind kind, caf::strong_actor_ptr supervisor)
+      : base(cfg), observed(kind), supervisor_(std::move(supervisor)) {
+    this->set_exit_handler([this](caf::exit_msg& x) { on_exit_message(x); });
+  }
+
+  void enqueue(caf::mailbox_element_ptr x, caf::execution_unit* unit) override {
+    received.fetch_add(1, std::memory_order_relaxed);
+    base::enqueue(std::move(x), unit);
+  }
+
+  const char* name() const override { return to_string(kind()).data(); }
+
+protected:
+  using observed::kind;
+
+  /// Throws all state away and begins anew. Called after a failure, on the supervisor's decision.
+  virtual void restart() = 0;
+  /// The last chance to tell others before the end; the actor can still send.
+  virtual void on_stop(const std::string& reason) = 0;
+  virtual msg::description describe() const = 0;
+  /// An exit message from outside; by default the orderly end of a server that stops.
+  virtual void on_exit_message(caf::exit_msg& x) { this->quit(std::move(x.reason)); }
+
+  caf::invoke_message_result consume(caf::mailbox_element& x) override {
+    if (suspended_ && !passes_suspension(x))
+      return caf::im_skipped;
+    auto outcome = caf::im_success;
+    try {
+      outcome = base::consume(x);
+    } catch (const std::exception& e) {
+      fail(e.what());
+    } catch (...) {
+      fail("unknown exception");
+    }
+    if (outcome != caf::im_skipped)
+      handled.fetch_add(1, std::memory_order_relaxed);
+    return outcome;
+  }
+
+  void decide(const msg::verdict& x) {
+    if (!suspended_)
+      return;
+    suspended_ = false;
+    if (x.what == msg::decision::restart) {
+      restarts.fetch_add(1, std::memory_order_relaxed);
+      count(metrics::instance().actors_restarted);
+      restart();
+    } else {
+      on_stop("stopped by its supervisor");
+      this->quit(caf::exit_reason::unhandled_exception);
+    }
+  }
+
+  bool suspended() const noexcept { return suspended_; }
+
+private:
+  static bool passes_suspension(caf::mailbox_element& x) {
+    auto& content = x.content();
+    return content.template match_elements<msg::verdict>() || content.template match_elements<msg::describe>()
+           || content.template match_elements<caf::exit_msg>();
+  }
+
+  void fail(const char* what) {
+    count(metrics::instance().actors_failed);
+    note_error(what);
+    suspended_ = true;
+    if (auto to = caf::actor_cast<caf::actor>(supervisor_))
+      this->send(to, msg::child_failed{this->ctrl_self(), what});
+    else
+      this->quit(caf::exit_reason::unhandled_exception);
+  }
+
+  caf::strong_actor_ptr ctrl_self() { return caf::strong_actor_ptr{this->ctrl()}; }
+
+  caf::strong_actor_ptr supervisor_;
+  bool suspended_ = false;
+};
+
+} // namespace xmpp
