@@ -45,11 +45,19 @@ public:
 
   bool empty() const noexcept { return !text_; }
   std::string_view text() const noexcept { return text_ ? std::string_view{bytes(), size()} : std::string_view{}; }
-  std::string_view local() const noexcept;
-  std::string_view domain() const noexcept;
-  std::string_view resource() const noexcept;
+  std::string_view local() const noexcept {
+    return text_ ? std::string_view{bytes(), text_->local_size} : std::string_view{};
+  }
+  std::string_view domain() const noexcept {
+    return text_ ? std::string_view{bytes() + domain_at(), text_->domain_size} : std::string_view{};
+  }
+  std::string_view resource() const noexcept {
+    return is_full() ? std::string_view{bytes() + bare_size() + 1, text_->resource_size} : std::string_view{};
+  }
   /// `local@domain`, or the domain alone: a view into the text, nothing is made.
-  std::string_view bare_text() const noexcept;
+  std::string_view bare_text() const noexcept {
+    return text_ ? std::string_view{bytes(), bare_size()} : std::string_view{};
+  }
 
   bool has_local() const noexcept { return text_ && text_->local_size != 0; }
   bool is_bare() const noexcept { return text_ && text_->resource_size == 0; }
@@ -71,9 +79,17 @@ private:
     std::uint16_t resource_size;
   };
 
+  /// Of parts that are prepared already.
+  static jid join(std::string_view local, std::string_view domain, std::string_view resource);
   static void destroy(block*) noexcept;
+
+  // All of these: only with a text.
   const char* bytes() const noexcept { return reinterpret_cast<const char*>(text_ + 1); }
-  std::size_t size() const noexcept;
+  std::size_t domain_at() const noexcept { return text_->local_size == 0 ? 0 : text_->local_size + std::size_t{1}; }
+  std::size_t bare_size() const noexcept { return domain_at() + text_->domain_size; }
+  std::size_t size() const noexcept {
+    return bare_size() + (text_->resource_size == 0 ? 0 : text_->resource_size + std::size_t{1});
+  }
 
   block* text_ = nullptr;
 };
