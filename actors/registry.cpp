@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include <caf/abstract_actor.hpp>
+#include <caf/actor_cast.hpp>
+#include <caf/actor.hpp>
 
 namespace xmpp {
 
@@ -49,7 +50,7 @@ observed::~observed() {
 void observed::enlist(const caf::strong_actor_ptr& self, jid owner, std::string_view name) {
   auto& all = registry::instance();
   bucket_ = std::uint8_t(self->id() % registry::bucket_count);
-  self_ = caf::weak_actor_ptr{self};
+  self_ = caf::actor_cast<caf::weak_actor_ptr>(self);
   owner_ = std::move(owner);
   if (!name.empty())
     extra_ = new extra{std::string{name}, {}};
