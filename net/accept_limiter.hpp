@@ -1,0 +1,44 @@
+// How many connections one address may open, and how fast.
+#pragma once
+
+#include "net/socket.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+namespace xmpp::net {
+
+struct accept_limits {
+  std::uint32_t at_once_max = 0;        ///< Open connections of one address; 0: no limit.
+  std::uint32_t per_minute_max = 0;     ///< New connections of one address, over time; 0: no limit.
+  std::uint32_t burst_max = 20;         ///< New connections of one address at once, before `per_minute_max` counts.
+  std::uint32_t total_max = 0;          ///< Open connections of all addresses; 0: no limit.
+  bool loopback_is_exempt = false;      ///< From the limits per address.
+  std::uint32_t addresses_max = 65'536; ///< Remembered at most; those without connections are forgotten oldest first.
+};
+
+/// Counts by `address::limit_key`. May be shared by all listeners and threads.
+class accept_limiter {
+public:
+  enum class verdict : std::uint8_t { admitted, too_many_at_once, too_fast, too_many_in_total };
+
+  explicit accept_limiter(const accept_limits& limits);
+  /// Every admitted connection must be released once.
+  verdict admit(const address& peer, std::uint64_t now_ms);
+  void release(const address& peer) noexcept;
+  /// For what is admitted from now on.
+  void set_limits(const accept_limits& limits);
+
+  std::size_t open_connections() const;
+  std::size_t known_addresses() const;
+
+private:
+  struct entry;
+  mutable std::mutex mutex_;
+  accept_limits limits_;
+};
+
+} // namespace xmpp::net

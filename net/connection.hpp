@@ -1,0 +1,62 @@
+// One peer's TCP socket, with TLS when asked for: the transport that clients use.
+#pragma once
+
+#include "net/reactor.hpp"
+#include "net/small_lock.hpp"
+#include "net/transport.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace xmpp::net {
+
+class accept_limiter;
+class tls_session;
+
+struct connection_options {
+  std::uint32_t output_bytes_max = 256 * 1024; ///< Of the queue for a peer that reads slowly.
+  std::uint32_t deadline_ms = 0;               ///< See `transport::set_deadline`; set before anything is read.
+  accept_limiter* limiter = nullptr;           ///< Told when the connection ends; must outlive it.
+};
+
+/// Idle, it holds no buffer: input passes through the reactor's scratch memory, output through the thread's, and only
+/// what the socket did not take is kept.
+class connection final : public transport,
+                         public flushable,
+                         public std::enable_shared_from_this<connection>,
+                         private handler,
+                         private timed {
+public:
+  /// Takes over a connected, non-blocking socket; call it on the reactor's thread. The reactor keeps the connection
+  /// alive until it has ended. Null when the reactor can't watch the socket: the receiver is then destroyed uncalled.
+  /// With `context` the peer is expected to begin with its TLS handshake (direct TLS).
+  static std::shared_ptr<connection> start(reactor& home, unique_fd fd, const address& peer,
+                                           std::unique_ptr<receiver> reader, const connection_options& options = {},
+                                           std::shared_ptr<const tls_context> context = nullptr);
+  ~connection() override;
+
+  send_status send(std::string_view bytes) override;
+  send_status send_and_flush(std::string_view bytes) override;
+  void flush() override;
+  std::size_t queued_bytes() const override;
+  void set_output_bytes_max(std::size_t bytes) override;
+  void close(std::string_view last_bytes, std::uint32_t grace_ms) override;
+  void abort() override;
+  void pause_reading() override;
+  void resume_reading() override;
+  void set_deadline(std::uint32_t delay_ms) override;
+  bool start_tls(std::shared_ptr<const tls_context> context, std::string_view last_plain_bytes,
+                 std::string_view domain) override;
+  bool is_secure() const override;
+  std::optional<tls_facts> tls() const override;
+  std::string channel_binding(channel_binding_type type) const override;
+  address peer() const override;
+  reactor& home() const noexcept;
+
+private:
+  // The implementer lays out compact state here.
+};
+
+} // namespace xmpp::net
