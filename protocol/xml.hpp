@@ -1,11 +1,13 @@
 // element: the tree that a stanza is; reading one, building one, writing one.
 //
-// A tree is kept as its own serialization: one allocation holds the canonical bytes and a table of nodes that point into
-// them. So a tree is written by copying bytes, and a copy of an element is a counted reference. Trees never change.
+// A tree is kept as its own serialization: one allocation holds the canonical bytes and a table of nodes that point
+// into them. So a tree is written by copying bytes, and a copy of an element is a counted reference. Trees never
+// change.
 //
 // Canonical bytes: no namespace prefix on elements (a default declaration wherever the namespace differs from the
-// parent's), `xml:` attributes as they are, other prefixed attributes with a declaration on the same element, single
-// quotes, `&amp; &lt; &gt; &apos; &quot;` and numeric references for what attributes may not hold raw; empty elements are
+// parent's), `xml:` attributes as they are, other prefixed attributes under a prefix of ours that the same element
+// declares, single quotes, `&amp; &lt; &gt;` in text and attributes, `&apos;` in attributes, numeric references for
+// white space that would not survive (all but the space in attributes, the carriage return in text); empty elements are
 // `<a/>`. Outermost element: its namespace is declared, except `jabber:client` and `jabber:server`, which the stream
 // header declares (stanzas) and which read as "the stream's content namespace".
 #pragma once
@@ -40,9 +42,17 @@ class element {
 public:
   element() noexcept = default;
   element(const element&) noexcept;
-  element(element&&) noexcept;
-  element& operator=(element) noexcept;
-  ~element();
+  element(element&& other) noexcept
+      : tree_(std::exchange(other.tree_, nullptr)), index_(std::exchange(other.index_, 0)) {}
+  element& operator=(element other) noexcept {
+    std::swap(tree_, other.tree_);
+    std::swap(index_, other.index_);
+    return *this;
+  }
+  ~element() {
+    if (tree_ != nullptr)
+      release(tree_);
+  }
 
   explicit operator bool() const noexcept { return tree_ != nullptr; }
 
@@ -82,15 +92,22 @@ public:
   /// Heap bytes of the whole tree, for limits and `inspect`.
   std::size_t memory_bytes() const noexcept;
 
-  friend bool operator==(const element& a, const element& b) noexcept { return a.bytes() == b.bytes() && a.ns() == b.ns(); }
+  friend bool operator==(const element& a, const element& b) noexcept {
+    return a.bytes() == b.bytes() && a.ns() == b.ns();
+  }
 
 private:
   friend class builder;
   friend class children_range;
   struct tree;
   struct node;
-  element(tree* shared, std::uint32_t index) noexcept; // takes over one reference
+  struct attribute_record;
+  element(tree* shared, std::uint32_t index) noexcept : tree_(shared), index_(index) {} // takes over one reference
+  element sharing(std::uint32_t index) const noexcept;
   const node& self() const noexcept;
+  const attribute_record* find(std::string_view name, std::string_view ns) const noexcept;
+  void to_next_sibling() noexcept;
+  static void release(tree* shared) noexcept;
 
   tree* tree_ = nullptr;
   std::uint32_t index_ = 0;
@@ -109,12 +126,17 @@ public:
     explicit iterator(element at) : at_(std::move(at)) {}
     const element& operator*() const { return at_; }
     const element* operator->() const { return &at_; }
-    iterator& operator++() {
-      at_ = at_.next_sibling();
+    iterator& operator++() noexcept {
+      at_.to_next_sibling();
       return *this;
     }
-    friend bool operator==(const iterator& a, const iterator& b) {
-      return a.at_.tree_ == b.at_.tree_ && a.at_.index_ == b.at_.index_;
+    iterator operator++(int) {
+      auto before = *this;
+      ++*this;
+      return before;
+    }
+    bool operator==(const iterator& other) const noexcept {
+      return at_.tree_ == other.at_.tree_ && at_.index_ == other.at_.index_;
     }
 
   private:
@@ -146,7 +168,7 @@ public:
   builder& attribute(std::string_view name, std::string_view ns, std::string_view value);
   builder& lang(std::string_view value); ///< `xml:lang`; nothing when empty.
 
-  builder& open(std::string_view name);                      ///< In its parent's namespace.
+  builder& open(std::string_view name); ///< In its parent's namespace.
   builder& open(std::string_view name, std::string_view ns);
   builder& close();
   builder& text(std::string_view value);
@@ -169,7 +191,8 @@ private:
   scratch* scratch_;
 };
 
-/// Appends `text` with `& < > ' "` escaped and code points that XML forbids dropped.
+/// Appends `text` with `& < > ' "` and carriage returns escaped; bytes that are not UTF-8 and code points that XML
+/// forbids are dropped. Meant for text: an attribute would read its tabs and line ends as spaces.
 void append_escaped(std::string& out, std::string_view text);
 
 } // namespace xmpp::xml
