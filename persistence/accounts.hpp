@@ -1,16 +1,14 @@
 // Accounts: who exists, how they sign in; and all small records of one account in one read.
 #pragma once
 
-#include "persistence/blocks.hpp"
 #include "persistence/keys.hpp"
 #include "persistence/offline.hpp"
 #include "persistence/place.hpp"
 #include "persistence/reader.hpp"
-#include "persistence/rosters.hpp"
-#include "persistence/subscriptions.hpp"
 #include "persistence/write_set.hpp"
 #include "protocol/error.hpp"
 #include "protocol/jid.hpp"
+#include "protocol/roster.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -50,9 +48,7 @@ struct last_activity_record {
 struct user_records {
   std::optional<account_record> account; ///< None: there is no such account; then all else is empty.
   std::optional<last_activity_record> last_activity;
-  std::uint64_t roster_version = 0;
-  std::vector<roster_item> roster;
-  std::vector<pending_subscription> pending;
+  struct roster roster; ///< With the pending requests.
   std::vector<jid> blocks;
   offline_summary offline;
   std::vector<std::pair<std::string, std::string>> settings; ///< By name.

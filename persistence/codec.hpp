@@ -9,7 +9,7 @@
 //     last_activity v1         ms int64, status string
 //     offline_summary v1       messages varint, bytes varint
 //     offline_message v1       from string, to string, received int64, expires int64, xml string
-//     pending_subscription v1  received int64, xml string         the contact stands in the key
+//     pending_request v1       received int64, xml string         the contact stands in the key
 //     block item v1            nothing                            the address stands in the key
 //     roster_item v1           name string, subscription byte (0 none, 1 to, 2 from, 3 both), flags byte (1 ask,
 //                              2 approved), list of group strings the contact stands in the key
@@ -23,8 +23,8 @@
 #include "persistence/offline.hpp"
 #include "persistence/rosters.hpp"
 #include "persistence/store.hpp"
-#include "persistence/subscriptions.hpp"
 #include "protocol/error.hpp"
+#include "protocol/roster.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -80,18 +80,19 @@ std::string encode(const account_record& x);
 std::string encode(const last_activity_record& x);
 std::string encode(const offline_summary& x);
 std::string encode(const offline_message& x);
-std::string encode(const pending_subscription& x);
+std::string encode(const pending_request& x);
 std::string encode(const roster_item& x);
 std::string encode_block();
 std::string encode_roster_version(std::uint64_t version);
 std::string encode_plain(std::string_view value);
-std::string encode(const log_entry& x); ///< Without shard and index: they stand in the key.
+/// What stands before a log entry's data; shard and index stand in the key.
+std::string encode_log_header(std::uint64_t term, log_entry::kind what);
 
 result<account_record> decode_account(std::string_view bytes);
 result<last_activity_record> decode_last_activity(std::string_view bytes);
 result<offline_summary> decode_offline_summary(std::string_view bytes);
 result<offline_message> decode_offline_message(std::string_view bytes);
-result<pending_subscription> decode_pending_subscription(std::string_view contact, std::string_view bytes);
+result<pending_request> decode_pending_request(std::string_view contact, std::string_view bytes);
 result<roster_item> decode_roster_item(std::string_view contact, std::string_view bytes);
 result<void> decode_block(std::string_view bytes);
 result<std::uint64_t> decode_roster_version(std::string_view bytes);

@@ -19,7 +19,7 @@
 //     'B' <JID>                      block item           v1   XEP-0191
 //     'L'                            last_activity        v1   XEP-0012
 //     'O'                            offline_summary      v1   how many messages wait under 'o', and their bytes
-//     'P' <bare JID>                 pending_subscription v1   an inbound request not answered yet
+//     'P' <bare JID>                 pending_request      v1   an inbound request not answered yet
 //     'R' <bare JID>                 roster_item          v1
 //     'S' <name>                     setting              v1
 //     'V'                            roster version       v1   counts changes of the roster
@@ -63,7 +63,7 @@ enum class family : char {
   block = 'B',
   last_activity = 'L',
   offline_summary = 'O',
-  pending_subscription = 'P',
+  pending_request = 'P',
   roster_item = 'R',
   setting = 'S',
   roster_version = 'V',

@@ -29,8 +29,9 @@ struct store_options {
   std::filesystem::path folder;           ///< Made if missing (mode 0700); holds `log` and `state`.
   std::uint32_t shard_count = 64;         ///< 1 to `shard_count_max`; fixed when the store is made.
   std::size_t cache_bytes_max = 64 << 20; ///< Blocks of the state kept in memory; filled only by reads.
-  /// Of each database, before it writes a file; up to twice that in memory under load.
-  std::size_t memtable_bytes_max = 16 << 20;
+  /// Of each database, before it writes a file; up to twice that in memory under load. More than
+  /// `writer_options::log_bytes_max`, or entries reach files before the log forgets them.
+  std::size_t memtable_bytes_max = 24 << 20;
   rocksdb::Env* environment = nullptr; ///< For tests: a disk that fails on demand.
 };
 
@@ -91,6 +92,7 @@ public:
   store& operator=(const store&) = delete;
 
 private:
+  friend class state_view;
   struct state;
   explicit store(std::unique_ptr<state> s);
   std::unique_ptr<state> state_;

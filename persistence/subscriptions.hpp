@@ -4,23 +4,12 @@
 #include "persistence/place.hpp"
 #include "persistence/write_set.hpp"
 #include "protocol/jid.hpp"
+#include "protocol/roster.hpp"
 
-#include <cstdint>
-#include <string>
-
-namespace xmpp {
-
-struct pending_subscription {
-  jid from;                     ///< Bare.
-  std::int64_t received_ms = 0; ///< Since the epoch.
-  std::string xml;              ///< The presence, in its canonical bytes (xml.hpp).
-};
-
-namespace subscriptions {
+namespace xmpp::subscriptions {
 
 /// Replaces an earlier one from the same contact. Read by `load_user`.
-void put(write_set& to, const account_place& at, const pending_subscription& request);
-void erase(write_set& to, const account_place& at, const jid& from);
+void put(write_set& to, const account_place& at, const pending_request& request);
+void erase(write_set& to, const account_place& at, const jid& contact);
 
-} // namespace subscriptions
-} // namespace xmpp
+} // namespace xmpp::subscriptions

@@ -19,7 +19,7 @@ struct writer_options {
   std::size_t batch_bytes_max = 4 << 20;         ///< Of one synced batch.
   std::size_t reads_waiting_max = 65'536;        ///< Of `read`.
   std::size_t read_threads = 1;                  ///< For `read`; 1 or more.
-  std::size_t log_bytes_max = 32 << 20;          ///< Beyond, the state is flushed and the log trimmed.
+  std::size_t log_bytes_max = 16 << 20;          ///< Beyond, the state is flushed and the log trimmed.
   std::uint32_t trim_after_ms = 300'000;         ///< The same, this long after the first write that follows a trim.
   std::uint32_t retry_ms = 1'000;                ///< Between attempts to recover from a failure.
 };

@@ -1,0 +1,564 @@
+#include "persistence/store.hpp"
+
+#include "persistence/codec.hpp"
+#include "persistence/write_set.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <shared_mutex>
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+constexpr auto replay_batch_bytes = std::size_t{1} << 20;
+constexpr auto probe_chunk_bytes = std::size_t{1} << 20;
+constexpr auto probe_chunks = 8; // About what a reopening writes: the recovered part of the log, a manifest.
+
+struct error to_error(const rocksdb::Status& status, std::string_view doing) {
+  if (status.IsIncomplete())
+    return {errc::would_block, {}};
+  const auto code = status.IsNoSpace() ? errc::resource_constraint : errc::storage_failure;
+  return {code, std::string{doing} + ": " + status.ToString()};
+}
+
+rocksdb::Slice slice(std::string_view x) {
+  return {x.data(), x.size()};
+}
+
+std::string_view view_of(const rocksdb::Slice& x) {
+  return {x.data(), x.size()};
+}
+
+std::string big_endian(std::uint64_t x) {
+  auto out = std::string{};
+  codec::byte_writer{out}.fixed64(x);
+  return out;
+}
+
+/// What both databases share.
+rocksdb::Options common_options(const store_options& from) {
+  auto out = rocksdb::Options{};
+  out.create_if_missing = true;
+  if (from.environment)
+    out.env = from.environment;
+  out.write_buffer_size = from.memtable_bytes_max;
+  out.max_background_jobs = 2;
+  out.max_manifest_file_size = 16 << 20;
+  out.skip_stats_update_on_db_open = true; // Else a start reads each file's properties.
+  out.avoid_flush_during_shutdown = true;  // `flush_and_trim` says when.
+  // Nothing wakes up by itself.
+  out.stats_dump_period_sec = 0;
+  out.stats_persist_period_sec = 0;
+  // We retry ourselves, by reopening: RocksDB's own resumption goes on with what a failed fsync left in memory.
+  out.max_bgerror_resume_count = 0;
+  out.info_log_level = rocksdb::WARN_LEVEL;
+  out.max_log_file_size = 1 << 20;
+  out.keep_log_file_num = 2;
+  return out;
+}
+
+rocksdb::Options log_options(const store_options& from) {
+  auto out = common_options(from);
+  out.max_open_files = 64;
+  out.compression = rocksdb::kNoCompression; // Most entries are trimmed before they reach a file.
+  // What follows the last sync may be anything after a loss of power: short, zeros or garbage. All that was
+  // acknowledged stands before it. The stricter modes would refuse to start on such a tail.
+  out.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  out.recycle_log_file_num = 2; // Where the mode above allows it (RocksDB 9); else it is ignored.
+  auto table = rocksdb::BlockBasedTableOptions{};
+  table.format_version = 5; // Read and written by all releases we build with.
+  table.block_cache = rocksdb::NewLRUCache(1 << 20, 0);
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return out;
+}
+
+rocksdb::Options state_options(const store_options& from, std::shared_ptr<rocksdb::Cache> cache) {
+  auto out = common_options(from);
+  out.max_open_files = 256; // Descriptors are for sockets; and a start opens only these.
+  out.compression = rocksdb::kLZ4Compression;
+  out.level_compaction_dynamic_level_bytes = true;
+  auto table = rocksdb::BlockBasedTableOptions{};
+  table.format_version = 5;
+  table.block_cache = std::move(cache);
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  // Indexes and filters count against the cache: memory does not grow with the store.
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return out;
+}
+
+} // namespace
+
+/// Reads `state` under a lock that only a reopening takes for itself.
+class state_view final : public reader {
+public:
+  state_view(const store::state& of, tier t) : of_(of), tier_(t) {}
+  result<std::optional<std::string>> get(std::string_view key) const override;
+  result<void> scan(std::string_view from, std::string_view end, const visitor& visit) const override;
+
+private:
+  std::shared_lock<std::shared_mutex> enter() const;
+  struct error closed() const;
+
+  const store::state& of_;
+  tier tier_;
+};
+
+struct store::state {
+  explicit state(store_options o)
+      : options(std::move(o)), cache(rocksdb::NewLRUCache(options.cache_bytes_max)), marks(options.shard_count),
+        cached(*this, tier::cached), disk(*this, tier::disk) {}
+
+  result<void> open_databases();
+  result<void> check_format();
+  result<void> cut_off();
+  result<void> replay();
+  result<void> replay_shard(shard_id shard, rocksdb::Iterator& entries);
+  result<std::uint64_t> applied_in_state(shard_id shard) const;
+  result<void> write_state(std::span<const log_entry> entries);
+
+  std::string path(const char* name) const { return (options.folder / name).string(); }
+  rocksdb::Env& environment() const { return *(options.environment ? options.environment : rocksdb::Env::Default()); }
+
+  store_options options;
+  std::shared_ptr<rocksdb::Cache> cache;
+  /// By shard: up to where the log is both durable and applied.
+  std::vector<std::atomic<std::uint64_t>> marks;
+  std::atomic<std::uint64_t> log_bytes{0};
+
+  mutable std::shared_mutex opening; ///< Held alone while the databases are replaced.
+  std::unique_ptr<rocksdb::DB> log, states;
+
+  state_view cached, disk;
+};
+
+// -- reads
+// -------------------------------------------------------------------------------------------------------------
+
+std::shared_lock<std::shared_mutex> state_view::enter() const {
+  if (tier_ == tier::cached)
+    return {of_.opening, std::try_to_lock};
+  return std::shared_lock{of_.opening};
+}
+
+struct error state_view::closed() const {
+  if (tier_ == tier::cached)
+    return {errc::would_block, {}};
+  return {errc::storage_failure, "the store is closed after a failure"};
+}
+
+result<std::optional<std::string>> state_view::get(std::string_view key) const {
+  const auto lock = enter();
+  if (!lock || !of_.states)
+    return closed();
+  auto how = rocksdb::ReadOptions{};
+  if (tier_ == tier::cached)
+    how.read_tier = rocksdb::kBlockCacheTier;
+  auto value = rocksdb::PinnableSlice{};
+  const auto status = of_.states->Get(how, of_.states->DefaultColumnFamily(), slice(key), &value);
+  if (status.IsNotFound())
+    return std::optional<std::string>{};
+  if (!status.ok())
+    return to_error(status, "read");
+  return std::optional<std::string>{std::in_place, value.data(), value.size()};
+}
+
+result<void> state_view::scan(std::string_view from, std::string_view end, const visitor& visit) const {
+  const auto lock = enter();
+  if (!lock || !of_.states)
+    return closed();
+  auto how = rocksdb::ReadOptions{};
+  if (tier_ == tier::cached)
+    how.read_tier = rocksdb::kBlockCacheTier;
+  const auto bound = slice(end);
+  if (!end.empty())
+    how.iterate_upper_bound = &bound;
+  const auto i = std::unique_ptr<rocksdb::Iterator>{of_.states->NewIterator(how)};
+  for (i->Seek(slice(from)); i->Valid(); i->Next())
+    if (!visit(view_of(i->key()), view_of(i->value())))
+      return {};
+  if (!i->status().ok())
+    return to_error(i->status(), "read");
+  return {};
+}
+
+// -- open
+// --------------------------------------------------------------------------------------------------------------
+
+result<void> store::state::open_databases() {
+  auto* db = static_cast<rocksdb::DB*>(nullptr);
+  if (auto status = rocksdb::DB::Open(log_options(options), path("log"), &db); !status.ok())
+    return to_error(status, "open log");
+  log.reset(db);
+  if (auto status = rocksdb::DB::Open(state_options(options, cache), path("state"), &db); !status.ok()) {
+    log.reset();
+    return to_error(status, "open state");
+  }
+  states.reset(db);
+  return {};
+}
+
+/// A new store gets its format, state first: so a log without format beside a state that has one is new, too, unless
+/// something was applied already.
+result<void> store::state::check_format() {
+  auto found = std::string{};
+  auto in_state = states->Get({}, keys::format_key(), &found);
+  if (in_state.IsNotFound()) {
+    const auto entries = std::unique_ptr<rocksdb::Iterator>{log->NewIterator({})};
+    entries->SeekToFirst();
+    if (entries->Valid())
+      return error{errc::storage_failure, "there is a log but its state is missing: restore a backup"};
+    auto without_wal = rocksdb::WriteOptions{};
+    without_wal.disableWAL = true;
+    found = codec::encode(codec::store_format{1, options.shard_count});
+    in_state = states->Put(without_wal, keys::format_key(), found);
+    if (in_state.ok())
+      in_state = states->Flush({});
+  }
+  if (!in_state.ok())
+    return to_error(in_state, "read format");
+  const auto format = codec::decode_store_format(found);
+  if (!format)
+    return format.error();
+  if (format->format != 1)
+    return error{errc::storage_failure, "the store was written by a later release"};
+  if (format->shard_count != options.shard_count)
+    return error{errc::storage_failure, "the store has " + std::to_string(format->shard_count) +
+                                            " shards, the configuration says " + std::to_string(options.shard_count)};
+  auto logged = std::string{};
+  auto in_log = log->Get({}, keys::format_key(), &logged);
+  if (in_log.IsNotFound()) {
+    for (auto shard = std::uint32_t{0}; shard < options.shard_count; ++shard) {
+      const auto applied = applied_in_state(static_cast<shard_id>(shard));
+      if (!applied)
+        return applied.error();
+      if (*applied != 0)
+        return error{errc::storage_failure, "there is a state but its log is missing: restore a backup"};
+    }
+    auto synced = rocksdb::WriteOptions{};
+    synced.sync = true;
+    in_log = log->Put(synced, keys::format_key(), found);
+    logged = found;
+  }
+  if (!in_log.ok())
+    return to_error(in_log, "read format");
+  if (logged != found)
+    return error{errc::storage_failure, "log and state belong to different stores"};
+  return {};
+}
+
+result<std::uint64_t> store::state::applied_in_state(shard_id shard) const {
+  auto found = std::string{};
+  const auto status = states->Get({}, keys::applied_key(shard), &found);
+  if (status.IsNotFound())
+    return std::uint64_t{0};
+  if (!status.ok())
+    return to_error(status, "read applied index");
+  auto from = codec::byte_reader{found};
+  const auto index = from.fixed64();
+  if (!from.finished())
+    return error{errc::corrupt_record, "applied index"};
+  return index;
+}
+
+/// Removes what the log holds beyond the marks.
+result<void> store::state::cut_off() {
+  auto batch = rocksdb::WriteBatch{};
+  for (auto shard = std::uint32_t{0}; shard < options.shard_count; ++shard) {
+    const auto id = static_cast<shard_id>(shard);
+    if (auto status = batch.DeleteRange(keys::log_key(id, marks[shard] + 1), keys::after_prefix(keys::log_prefix(id)));
+        !status.ok())
+      return to_error(status, "cut off log");
+  }
+  auto synced = rocksdb::WriteOptions{};
+  synced.sync = true;
+  if (auto status = log->Write(synced, &batch); !status.ok())
+    return to_error(status, "cut off log");
+  return {};
+}
+
+result<void> store::state::replay() {
+  auto how = rocksdb::ReadOptions{};
+  how.fill_cache = false;
+  const auto entries = std::unique_ptr<rocksdb::Iterator>{log->NewIterator(how)};
+  for (auto shard = std::uint32_t{0}; shard < options.shard_count; ++shard)
+    if (auto done = replay_shard(static_cast<shard_id>(shard), *entries); !done)
+      return done;
+  return {};
+}
+
+result<void> store::state::replay_shard(shard_id shard, rocksdb::Iterator& entries) {
+  const auto applied = applied_in_state(shard);
+  if (!applied)
+    return applied.error();
+  auto next = *applied + 1;
+  auto batch = std::vector<log_entry>{};
+  auto batch_bytes = std::size_t{0};
+  for (entries.Seek(keys::log_key(shard, next)); entries.Valid(); entries.Next()) {
+    const auto key = view_of(entries.key());
+    const auto index = keys::log_index(key);
+    if (keys::shard_in(key) != shard || index == 0)
+      break;
+    if (index != next)
+      return error{errc::storage_failure, "the log of shard " + std::to_string(shard) + " lacks entry " +
+                                              std::to_string(next) + ": restore a backup"};
+    auto entry = codec::decode_log_entry(shard, index, view_of(entries.value()));
+    if (!entry)
+      return entry.error();
+    batch_bytes += key.size() + entries.value().size();
+    batch.push_back(std::move(*entry));
+    ++next;
+    if (batch_bytes >= replay_batch_bytes) {
+      if (auto done = write_state(batch); !done)
+        return done;
+      log_bytes += std::exchange(batch_bytes, 0);
+      batch.clear();
+    }
+  }
+  if (!entries.status().ok())
+    return to_error(entries.status(), "replay");
+  log_bytes += batch_bytes;
+  marks[shard] = next - 1;
+  return batch.empty() ? result<void>{} : write_state(batch);
+}
+
+result<std::unique_ptr<store>> store::open(store_options options) {
+  if (options.shard_count < 1 || options.shard_count > shard_count_max)
+    return error{errc::storage_failure, "shard_count must be 1 to " + std::to_string(shard_count_max)};
+  auto failure = std::error_code{};
+  if (std::filesystem::create_directories(options.folder, failure))
+    std::filesystem::permissions(options.folder, std::filesystem::perms::owner_all, failure);
+  if (failure)
+    return error{errc::storage_failure, options.folder.string() + ": " + failure.message()};
+  auto s = std::make_unique<state>(std::move(options));
+  if (auto done = s->open_databases(); !done)
+    return done.error();
+  if (auto done = s->check_format(); !done)
+    return done.error();
+  if (auto done = s->replay(); !done)
+    return done.error();
+  return std::unique_ptr<store>{new store{std::move(s)}};
+}
+
+store::store(std::unique_ptr<state> s) : state_(std::move(s)) {}
+
+store::~store() = default;
+
+const store_options& store::options() const noexcept {
+  return state_->options;
+}
+
+const reader& store::view(tier t) const noexcept {
+  return t == tier::cached ? state_->cached : state_->disk;
+}
+
+// -- writes
+// ------------------------------------------------------------------------------------------------------------
+
+result<void> store::append(std::span<const log_entry> entries) {
+  auto batch = rocksdb::WriteBatch{};
+  auto bytes = std::size_t{0};
+  for (const auto& x : entries) {
+    const auto key = keys::log_key(x.shard, x.index);
+    const auto header = codec::encode_log_header(x.term, x.what);
+    const rocksdb::Slice key_parts[] = {slice(key)};
+    const rocksdb::Slice value_parts[] = {slice(header), slice(x.data)};
+    if (auto status = batch.Put({key_parts, 1}, {value_parts, 2}); !status.ok())
+      return to_error(status, "append");
+    bytes += key.size() + header.size() + x.data.size();
+  }
+  const auto lock = std::shared_lock{state_->opening};
+  if (!state_->log)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  auto synced = rocksdb::WriteOptions{};
+  synced.sync = true;
+  if (auto status = state_->log->Write(synced, &batch); !status.ok())
+    return to_error(status, "append");
+  state_->log_bytes += bytes;
+  return {};
+}
+
+result<void> store::apply(std::span<const log_entry> entries) {
+  const auto lock = std::shared_lock{state_->opening};
+  if (!state_->states)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  if (auto done = state_->write_state(entries); !done)
+    return done;
+  for (const auto& x : entries)
+    state_->marks[x.shard].store(x.index, std::memory_order_release);
+  return {};
+}
+
+result<void> store::state::write_state(std::span<const log_entry> entries) {
+  auto batch = rocksdb::WriteBatch{};
+  auto refused = rocksdb::Status::OK();
+  const auto add = [&](const change& x) {
+    auto status = rocksdb::Status{};
+    switch (x.what) {
+    case change::kind::put:
+      status = batch.Put(slice(x.key), slice(x.value));
+      break;
+    case change::kind::erase:
+      status = batch.Delete(slice(x.key));
+      break;
+    case change::kind::erase_range:
+      status = batch.DeleteRange(slice(x.key), slice(x.value));
+      break;
+    }
+    if (!status.ok())
+      refused = status;
+  };
+  auto reached = std::vector<std::pair<shard_id, std::uint64_t>>{};
+  for (const auto& x : entries) {
+    if (x.what == log_entry::kind::command)
+      if (auto done = for_each_change(x.data, x.shard, add); !done)
+        return done;
+    const auto known = std::find_if(reached.begin(), reached.end(), [&](auto& r) { return r.first == x.shard; });
+    if (known != reached.end())
+      known->second = x.index;
+    else
+      reached.emplace_back(x.shard, x.index);
+  }
+  for (const auto& [shard, index] : reached)
+    if (auto status = batch.Put(keys::applied_key(shard), big_endian(index)); !status.ok())
+      refused = status;
+  if (!refused.ok())
+    return to_error(refused, "apply");
+  auto without_wal = rocksdb::WriteOptions{};
+  without_wal.disableWAL = true;
+  if (auto status = states->Write(without_wal, &batch); !status.ok())
+    return to_error(status, "apply");
+  return {};
+}
+
+std::uint64_t store::last_index(shard_id shard) const noexcept {
+  return state_->marks[shard].load(std::memory_order_acquire);
+}
+
+// -- after a failure
+// ---------------------------------------------------------------------------------------------------
+
+result<void> store::probe() const {
+  auto& env = state_->environment();
+  const auto path = state_->path("probe");
+  auto file = std::unique_ptr<rocksdb::WritableFile>{};
+  auto status = env.NewWritableFile(path, &file, {});
+  const auto chunk = std::string(probe_chunk_bytes, '\0');
+  for (auto i = 0; i < probe_chunks && status.ok(); ++i)
+    status = file->Append(chunk);
+  if (status.ok())
+    status = file->Sync();
+  if (status.ok())
+    status = file->Close();
+  file.reset();
+  (void)env.DeleteFile(path);
+  return status.ok() ? result<void>{} : to_error(status, "probe");
+}
+
+result<void> store::reopen() {
+  auto& s = *state_;
+  const auto alone = std::unique_lock{s.opening};
+  auto before = std::vector<std::uint64_t>(s.marks.begin(), s.marks.end());
+  s.states.reset();
+  s.log.reset();
+  s.log_bytes = 0;
+  const auto recover = [&]() -> result<void> {
+    if (auto done = s.open_databases(); !done)
+      return done;
+    if (auto done = s.check_format(); !done)
+      return done;
+    if (auto done = s.cut_off(); !done)
+      return done;
+    if (auto done = s.replay(); !done)
+      return done;
+    if (!std::equal(before.begin(), before.end(), s.marks.begin(), s.marks.end()))
+      return error{errc::storage_failure, "the disk lost acknowledged entries: restore a backup"};
+    return {};
+  };
+  auto done = recover();
+  if (!done) { // Not half open: reads would show a state that was never acknowledged.
+    s.states.reset();
+    s.log.reset();
+    std::copy(before.begin(), before.end(), s.marks.begin());
+  }
+  return done;
+}
+
+// -- maintenance
+// -------------------------------------------------------------------------------------------------------
+
+std::vector<std::uint64_t> store::applied() const {
+  return {state_->marks.begin(), state_->marks.end()};
+}
+
+result<void> store::flush_and_trim() {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  if (!s.log || !s.states)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  const auto bytes = s.log_bytes.load();
+  const auto covered = applied();
+  if (auto status = s.states->Flush({}); !status.ok())
+    return to_error(status, "flush state");
+  auto batch = rocksdb::WriteBatch{};
+  for (auto shard = std::uint32_t{0}; shard < s.options.shard_count; ++shard) {
+    const auto id = static_cast<shard_id>(shard);
+    if (covered[shard] == 0)
+      continue;
+    if (auto status = batch.DeleteRange(keys::log_key(id, 0), keys::log_key(id, covered[shard] + 1)); !status.ok())
+      return to_error(status, "trim log");
+  }
+  if (auto status = s.log->Write({}, &batch); !status.ok())
+    return to_error(status, "trim log");
+  // Writes only what is still wanted, and lets go of the log's file.
+  if (auto status = s.log->Flush({}); !status.ok())
+    return to_error(status, "trim log");
+  s.log_bytes -= std::min(bytes, s.log_bytes.load());
+  return {};
+}
+
+std::uint64_t store::log_bytes() const noexcept {
+  return state_->log_bytes;
+}
+
+std::uint64_t store::disk_bytes() const {
+  auto sum = std::uint64_t{0};
+  auto failure = std::error_code{};
+  for (const auto& x : std::filesystem::recursive_directory_iterator{state_->options.folder, failure})
+    if (const auto size = x.file_size(failure); !failure && x.is_regular_file(failure))
+      sum += size;
+  return sum;
+}
+
+result<void> store::read_log(shard_id shard, std::uint64_t first_index,
+                             const std::function<bool(const log_entry&)>& visit) const {
+  const auto lock = std::shared_lock{state_->opening};
+  if (!state_->log)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  const auto i = std::unique_ptr<rocksdb::Iterator>{state_->log->NewIterator({})};
+  for (i->Seek(keys::log_key(shard, first_index)); i->Valid(); i->Next()) {
+    const auto index = keys::log_index(view_of(i->key()));
+    if (keys::shard_in(view_of(i->key())) != shard || index == 0)
+      break;
+    const auto entry = codec::decode_log_entry(shard, index, view_of(i->value()));
+    if (!entry)
+      return entry.error();
+    if (!visit(*entry))
+      return {};
+  }
+  return i->status().ok() ? result<void>{} : to_error(i->status(), "read log");
+}
+
+} // namespace xmpp
