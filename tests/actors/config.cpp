@@ -1,0 +1,243 @@
+#include "actors/config.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/atom.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+using namespace xmpp;
+
+namespace {
+
+const auto one_host = std::string{"[hosts.main]\nname = \"localhost\"\n"};
+
+config good(const std::string& text) {
+  auto out = parse_config(text, "/etc/troupe");
+  BOOST_REQUIRE_MESSAGE(out, (out ? std::string{} : out.error().text));
+  return *out;
+}
+
+std::string complaint(const std::string& text) {
+  auto out = parse_config(text, "/etc/troupe");
+  BOOST_TEST((out.code() == errc::bad_request));
+  return out ? std::string{} : out.error().text;
+}
+
+std::string file_text(const std::filesystem::path& path) {
+  auto in = std::ifstream{path};
+  return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+const config_change* change(const std::vector<config_change>& changes, std::string_view name) {
+  auto i = std::find_if(changes.begin(), changes.end(), [&](auto& x) { return x.name == name; });
+  return i == changes.end() ? nullptr : &*i;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(config_file)
+
+BOOST_AUTO_TEST_CASE(a_name_is_all_that_a_host_needs) {
+  auto x = good(one_host);
+  BOOST_REQUIRE(x.hosts.size() == 1u);
+  BOOST_TEST(x.hosts[0].name == "localhost");
+  BOOST_TEST(x.sign_in.scram_iterations == 10'000u);
+  BOOST_TEST((x.host("localhost") == &x.hosts[0]));
+  BOOST_TEST((x.host("example.com") == nullptr));
+}
+
+BOOST_AUTO_TEST_CASE(options_of_every_type_are_read) {
+  auto x = good("[c2s]\nstanza_bytes_max = 20000\nconflict = \"rename\" ; a comment\n"
+                "[tls]\nrequired = false\n"
+                "[listen]\nc2s = [\"127.0.0.1:5922\",\n ; here too\n \"[::1]:5922\"]\n"
+                "[log]\nlevels = [\"session=debug\"]\nlevel = 'warning'\n" +
+                one_host);
+  BOOST_TEST(x.c2s.limits.stanza_bytes_max == 20'000u);
+  BOOST_TEST((x.c2s.conflict == conflict_policy::rename));
+  BOOST_TEST(!x.tls.required);
+  BOOST_TEST(x.listen.c2s.size() == 2u);
+  BOOST_TEST((x.log.level == log_level::warning));
+}
+
+BOOST_AUTO_TEST_CASE(a_host_takes_the_defaults_that_it_does_not_change) {
+  auto x = good("[hosts.a]\nname = \"a.example\"\nroster_items_max = 7\n"
+                "[host_defaults]\nroster_items_max = 9\nregistration = \"loopback\"\n"
+                "[hosts.b]\nname = \"B.example\"\n");
+  BOOST_TEST(x.host("a.example")->roster_items_max == 7u);
+  BOOST_REQUIRE(x.host("b.example")); // prepared
+  BOOST_TEST(x.host("b.example")->roster_items_max == 9u);
+  BOOST_TEST((x.host("a.example")->registration == registration_policy::loopback));
+}
+
+BOOST_AUTO_TEST_CASE(relative_paths_start_at_the_files_folder) {
+  auto x = good("[server]\ndata_folder = \"../data\"\n[hosts.main]\nname = \"localhost\"\n"
+                "certificate_files = [\"a.pem\", \"/b.pem\"]\n");
+  BOOST_TEST(x.server.data_folder == "/etc/data");
+  BOOST_TEST(x.server.admin_socket == "/etc/data/admin.socket");
+  BOOST_TEST(x.hosts[0].certificate_files[0] == "/etc/troupe/a.pem");
+  BOOST_TEST(x.hosts[0].certificate_files[1] == "/b.pem");
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_option_is_told_with_its_line_and_the_nearest_known_one) {
+  BOOST_TEST(complaint(one_host + "[c2s]\nstanza_byte_max = 20000\n") ==
+             "line 4: unknown option c2s.stanza_byte_max; the nearest known one is c2s.stanza_bytes_max");
+  BOOST_TEST(complaint("[hosts.main]\nname = \"localhost\"\nregistraton = \"open\"\n") ==
+             "line 3: unknown option hosts.main.registraton; the nearest known one is hosts.main.registration");
+  // Right name, wrong section.
+  BOOST_TEST(complaint(one_host + "[c2s]\nbacklog = 20\n") ==
+             "line 4: unknown option c2s.backlog; the nearest known one is listen.backlog");
+  BOOST_TEST(complaint(one_host + "[scheduler]\nmax-treads = 2\n") ==
+             "line 4: unknown option scheduler.max-treads; the nearest known one is scheduler.max-threads");
+  BOOST_TEST(complaint(one_host + "[c3s]\nbacklog = 20\n") ==
+             "line 3: unknown section [c3s]; the nearest known one is [c2s]");
+  BOOST_TEST(complaint("backlog = 20\n" + one_host) == "line 1: \"backlog\" stands before any [section]");
+}
+
+BOOST_AUTO_TEST_CASE(a_value_out_of_range_is_told_with_the_range) {
+  BOOST_TEST(complaint(one_host + "[sign_in]\nscram_iterations = 100\n") ==
+             "line 4: sign_in.scram_iterations = 100 is not between 4096 and 10000000 iterations");
+  BOOST_TEST(complaint(one_host + "[c2s]\noutput_bytes_max = -1\n") ==
+             "line 4: c2s.output_bytes_max = -1 is not between 65536 and 1073741824 bytes");
+  BOOST_TEST(complaint(one_host + "[c2s]\nconflict = \"replac\"\n") ==
+             "line 4: c2s.conflict = \"replac\" is not one of \"replace\", \"refuse\", \"rename\"; the nearest is "
+             "\"replace\"");
+}
+
+BOOST_AUTO_TEST_CASE(a_value_of_another_type_is_told_with_the_right_one) {
+  BOOST_TEST(complaint(one_host + "[c2s]\nsign_in_timeout_s = 30s\n") ==
+             "line 4: c2s.sign_in_timeout_s = 30s: it takes a whole number, in seconds");
+  BOOST_TEST(complaint(one_host + "[tls]\nrequired = 1\n") == "line 4: tls.required = 1: it takes true or false");
+  BOOST_TEST(complaint(one_host + "[scheduler]\nmax-threads = \"2\"\n").find("scheduler.max-threads") !=
+             std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(everything_that_is_wrong_is_told_at_once_in_the_files_order) {
+  auto text = complaint(one_host + "[log]\nlevel = \"loud\"\n[c2s]\ndepth_max = 1\n");
+  BOOST_TEST(text.find("line 4: log.level") == 0u);
+  BOOST_TEST(text.find("\nline 6: c2s.depth_max") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(texts_are_checked_for_what_they_mean) {
+  for (auto wrong : {"[listen]\nc2s = [\"localhost:5222\"]\n", "[listen]\nc2s = [\"0.0.0.0:0\"]\n",
+                     "[listen]\nc2s = [\"::1:5222\"]\n", "[listen]\nc2s = [\"1.2.3.4:70000\"]\n",
+                     "[log]\nlevels = [\"session\"]\n", "[log]\nlevels = [\"session=loud\"]\n",
+                     "[host_defaults]\nabuse_addresses = [\"me\"]\n", "[sign_in]\nmechanisms = [\"CRAM-MD5\"]\n"})
+    BOOST_TEST(!complaint(one_host + wrong).empty());
+}
+
+BOOST_AUTO_TEST_CASE(options_that_contradict_each_other_are_told) {
+  BOOST_TEST(!complaint(one_host + "[listen]\nc2s = []\nc2s_tls = []\n").empty());
+  BOOST_TEST(!complaint(one_host + "[sign_in]\nbackoff_ms = 2000\nbackoff_ms_max = 1000\n").empty());
+  BOOST_TEST(!complaint(one_host + "[c2s]\noutput_bytes_max = 65536\n").empty());
+  BOOST_TEST(!complaint(one_host + "[server]\nadmin_socket = \"/" + std::string(120, 'a') + "\"\n").empty());
+  BOOST_TEST(
+      !complaint("[hosts.a]\nname = \"localhost\"\ncertificate_files = [\"a\", \"b\"]\nkey_files = [\"c\"]\n").empty());
+}
+
+BOOST_AUTO_TEST_CASE(hosts_are_named_domains_each_once) {
+  BOOST_TEST(complaint("") == "no host: add a section such as [hosts.main] with name = \"example.com\"");
+  BOOST_TEST(complaint("[hosts.a]\nanonymous = true\n") ==
+             "line 1: hosts.a needs a name, such as name = \"example.com\"");
+  BOOST_TEST(complaint("[hosts.a]\nname = \"me@localhost\"\n") ==
+             "line 2: hosts.a.name = \"me@localhost\" is no domain");
+  BOOST_TEST(complaint("[hosts.a]\nname = \"x.y\"\n[hosts.b]\nname = \"X.Y\"\n") ==
+             "line 4: hosts.b.name = \"X.Y\" is another host's name already");
+  BOOST_TEST(!complaint("[hosts]\nname = \"localhost\"\n").empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_syntax_error_is_told_with_its_line) {
+  BOOST_TEST(complaint(one_host + "[c2s]\ndepth_max = ten\n").find("line 4: syntax error: ") == 0u);
+  BOOST_TEST(complaint(one_host + "[c2s]\ndepth_max = \"10\nchildren_max = 10\n").find("line 4: syntax error: ") == 0u);
+  BOOST_TEST(complaint("# shell style\n").find("line 1: syntax error: ") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_is_told_by_name) {
+  auto out = load_config("/no/such/troupe.conf");
+  BOOST_TEST((out.code() == errc::item_not_found));
+  BOOST_TEST(out.error().text == "cannot read /no/such/troupe.conf");
+}
+
+BOOST_AUTO_TEST_CASE(the_example_in_the_repository_is_the_generated_one) {
+  auto path = std::filesystem::path{TROUPE_SOURCE_DIR} / "examples/troupe.conf";
+  if (std::getenv("TROUPE_REGENERATE")) // after a change of the table
+    std::ofstream{path} << example_config();
+  BOOST_TEST((file_text(path) == example_config()), "TROUPE_REGENERATE=1 writes examples/troupe.conf anew");
+}
+
+BOOST_AUTO_TEST_CASE(the_example_says_nothing_but_the_defaults) {
+  auto commented = good(example_config());
+  auto text = std::string{};
+  auto in = std::istringstream{example_config()};
+  for (auto line = std::string{}; std::getline(in, line);)
+    text += (line.size() > 1 && line[0] == ';' && line[1] != ' ' && line.find("max-threads") == std::string::npos
+                 ? line.substr(1)
+                 : line) +
+            '\n';
+  auto spelled_out = good(text);
+  auto minimal = good(one_host);
+  BOOST_TEST(diff(commented, minimal).empty());
+  for (auto& x : diff(minimal, spelled_out))
+    BOOST_TEST(x.name == "scheduler.policy");
+}
+
+BOOST_AUTO_TEST_CASE(the_smallest_example_is_sound) {
+  BOOST_TEST(load_config(std::filesystem::path{TROUPE_SOURCE_DIR} / "examples/single_node.conf").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_tells_what_is_live_and_what_needs_a_restart) {
+  auto before = good(one_host + "[listen]\nbacklog = 100\n[log]\nlevel = \"info\"\n[scheduler]\nmax-threads = 2\n");
+  BOOST_TEST(diff(before, before).empty());
+  auto after = good("[hosts.main]\nname = \"localhost\"\nregistration = \"open\"\n"
+                    "[listen]\nbacklog = 200\n[log]\nlevel = \"debug\"\n[scheduler]\nmax-threads = 4\n");
+  auto changes = diff(before, after);
+  BOOST_TEST(changes.size() == 4u);
+  BOOST_REQUIRE(change(changes, "listen.backlog"));
+  BOOST_TEST(!change(changes, "listen.backlog")->is_live);
+  BOOST_TEST(change(changes, "listen.backlog")->before == "100");
+  BOOST_TEST(change(changes, "listen.backlog")->after == "200");
+  BOOST_REQUIRE(change(changes, "log.level"));
+  BOOST_TEST(change(changes, "log.level")->is_live);
+  BOOST_REQUIRE(change(changes, "hosts.main.registration"));
+  BOOST_TEST(change(changes, "hosts.main.registration")->is_live);
+  BOOST_REQUIRE(change(changes, "scheduler.max-threads"));
+  BOOST_TEST(!change(changes, "scheduler.max-threads")->is_live);
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_tells_hosts_that_came_and_went) {
+  auto a = good("[hosts.a]\nname = \"a.example\"\n");
+  auto b = good("[hosts.b]\nname = \"b.example\"\n");
+  auto changes = diff(a, b);
+  BOOST_REQUIRE(changes.size() == 2u);
+  BOOST_TEST(changes[0].name == "hosts.a");
+  BOOST_TEST(!changes[0].is_live);
+  BOOST_TEST(changes[1].name == "hosts.b");
+  BOOST_TEST(changes[1].is_live);
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_default_shows_at_the_hosts_that_use_it) {
+  auto before = good(one_host);
+  auto after = good(one_host + "[host_defaults]\nanonymous = true\n");
+  auto changes = diff(before, after);
+  BOOST_REQUIRE(changes.size() == 1u);
+  BOOST_TEST(changes[0].name == "hosts.main.anonymous");
+}
+
+BOOST_AUTO_TEST_CASE(caf_gets_its_own_sections) {
+  auto to = caf::actor_system_config{};
+  apply(good(one_host + "[scheduler]\nmax-threads = 3\n"), to);
+  BOOST_TEST(caf::get_or(to, "scheduler.max-threads", std::uint64_t{0}) == 3u);
+  BOOST_TEST((caf::get_or(to, "scheduler.policy", caf::atom("none")) == caf::atom("sharing")));
+  apply(good(one_host + "[scheduler]\npolicy = \"stealing\"\n"), to);
+  BOOST_TEST((caf::get_or(to, "scheduler.policy", caf::atom("none")) == caf::atom("stealing")));
+}
+
+BOOST_AUTO_TEST_CASE(nearest_counts_edits) {
+  BOOST_TEST(nearest("bcklog", {"keepalive_s", "backlog", "c2s"}) == "backlog");
+  BOOST_TEST(nearest("x", {}) == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
