@@ -34,9 +34,7 @@ using session_actor = caf::typed_actor<
   // The account lost its state: registers again.
   caf::reacts_to<msg::attach_again>,
   // The account's block list changed.
-  caf::reacts_to<msg::blocks_changed>,
-  // The account knows now that this session wants roster or block pushes.
-  caf::reacts_to<msg::interest>, XMPP_SUPERVISED>;
+  caf::reacts_to<msg::blocks_changed>, XMPP_SUPERVISED>;
 
 /// USER: one account; owns its sessions, its roster and its delivery.
 using user_actor = caf::typed_actor<
@@ -56,6 +54,10 @@ using user_actor = caf::typed_actor<
   caf::replies_to<msg::remove_account>::with<msg::outcome>,
   // Its changes are durable, or refused.
   caf::reacts_to<msg::committed>,
+  // Its records are here; or one thing that it asked the store for.
+  caf::reacts_to<msg::loaded>, caf::reacts_to<msg::was_read>,
+  // Some time has passed: no longer waits for sessions to register again.
+  caf::reacts_to<msg::tick>,
   // Ends when it has nothing to do.
   caf::reacts_to<msg::retire>, XMPP_SUPERVISED>;
 
@@ -71,6 +73,20 @@ using shard_actor = caf::typed_actor<
   caf::reacts_to<msg::tick>,
   // A user failed and waits for a decision.
   caf::reacts_to<msg::child_failed>, XMPP_SUPERVISED>;
+
+/// SUPERVISOR: starts its children, and decides what happens when one fails.
+using supervisor_actor = caf::typed_actor<
+  // A child failed and waits for a decision.
+  caf::reacts_to<msg::child_failed>,
+  // Decides about a child whose back-off is over.
+  caf::reacts_to<msg::child_due>, XMPP_SUPERVISED>;
+
+/// HASHER: derives and checks passwords, which takes milliseconds, on a thread of its own.
+using hasher_actor = caf::typed_actor<
+  // Checks a password against what is stored.
+  caf::replies_to<msg::check_password>::with<msg::password_checked>,
+  // Derives what is stored from a password.
+  caf::replies_to<msg::derive>::with<msg::derived>, XMPP_SUPERVISED>;
 
 struct session_handle {
   session_actor actor;

@@ -3,6 +3,7 @@
 
 #include "protocol/error.hpp"
 #include "protocol/parser.hpp"
+#include "protocol/sasl.hpp"
 #include "protocol/stanza.hpp"
 
 #include <cstdint>
@@ -18,7 +19,10 @@
 namespace xmpp {
 
 class blocklist;
-struct credentials;
+struct user_records;
+namespace offline {
+struct page;
+}
 struct session_handle; // interfaces.hpp: a session_actor, wrapped so that messages can carry one
 
 namespace msg {
@@ -43,7 +47,8 @@ struct sent {
 struct attach {
   jid account;
   std::string resource; ///< Prepared; empty: the server makes one.
-  bool again = false;   ///< Registers a session that is bound already.
+  bool again = false;     ///< Registers a session that is bound already.
+  bool anonymous = false; ///< An account that ends with its session (XEP-0175).
   std::shared_ptr<session_handle> session;
   std::uint64_t session_id = 0;
   bool available = false;
@@ -75,12 +80,6 @@ struct blocks_changed {
   std::shared_ptr<const blocklist> blocks;
 };
 
-/// The session's side of its account's knowledge of it changed (asked for the roster, for the block list).
-struct interest {
-  bool roster = false;
-  bool blocks = false;
-};
-
 /// Ends a client's stream with this stream error; `none`: just closes it.
 struct end_stream {
   errc reason = errc::none;
@@ -109,6 +108,23 @@ struct set_credentials {
 struct remove_account {
   jid account;
 };
+/// For the hasher.
+struct check_password {
+  std::string password;
+  sasl::credentials candidate;
+};
+struct password_checked {
+  bool matches = false;
+  bool overloaded = false; ///< It was not checked at all.
+};
+struct derive {
+  std::string password;
+  std::uint32_t iterations = 0;
+};
+struct derived {
+  errc failure = errc::none; ///< `not_acceptable`: not a legal password; `resource_constraint`: too many wait.
+  std::string credentials = {}; ///< Encoded.
+};
 /// How a request ended.
 struct outcome {
   errc failure = errc::none;
@@ -125,8 +141,22 @@ struct committed {
 
 // -- retiring --
 
+/// A user's records have been read; null: they could not be.
+struct loaded {
+  std::shared_ptr<user_records> records;
+};
+/// What a user read for one of its continuations.
+struct was_read {
+  std::uint64_t ticket = 0;
+  errc failure = errc::none;
+  std::optional<std::string> value = {};
+  std::shared_ptr<offline::page> messages = {};
+};
+
 /// The shard asks an idle user to end.
-struct retire {};
+struct retire {
+  bool now = false; ///< The shard knows of no work for it any more.
+};
 /// It has: what the shard sends from now on goes to a new one.
 struct retired {
   jid account;
@@ -163,6 +193,11 @@ enum class decision : std::uint8_t { restart, stop };
 /// The supervisor's answer to a failure.
 struct verdict {
   decision what = decision::restart;
+  bool also_if_running = false; ///< Restarts an actor that has not failed: a sibling did, or its supervisor.
+};
+/// The time until a child's restart is over.
+struct child_due {
+  std::size_t index = 0;
 };
 /// From the shell: fail now, as if by a defect.
 struct fail_now {};
@@ -184,14 +219,20 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attached)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::detach)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::blocks_changed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::interest)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::end_stream)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::lookup)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::found)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::set_credentials)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::remove_account)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::check_password)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::password_checked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::derive)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::derived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::child_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::outcome)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::committed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::loaded)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::was_read)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::tick)

@@ -42,6 +42,8 @@ protected:
 
   /// Throws all state away and begins anew. Called after a failure, on the supervisor's decision.
   virtual void restart() = 0;
+  /// Whether this message must stay in the mailbox for now; it is tried again after each one that is handled.
+  virtual bool must_wait(caf::mailbox_element&) { return false; }
   /// The last chance to tell others before the end; the actor can still send.
   virtual void on_stop(const std::string& reason) = 0;
   virtual msg::description describe() const = 0;
@@ -49,9 +51,9 @@ protected:
   virtual void on_exit_message(caf::exit_msg& x) { this->quit(std::move(x.reason)); }
 
   caf::invoke_message_result consume(caf::mailbox_element& x) override {
-    if (suspended_ && !passes_suspension(x))
-      return caf::im_skipped;
-    auto outcome = caf::im_success;
+    if ((suspended_ && !passes_suspension(x)) || must_wait(x))
+      return caf::invoke_message_result::skipped;
+    auto outcome = caf::invoke_message_result::consumed;
     try {
       outcome = base::consume(x);
     } catch (const std::exception& e) {
@@ -59,13 +61,18 @@ protected:
     } catch (...) {
       fail("unknown exception");
     }
-    if (outcome != caf::im_skipped)
+    if (outcome != caf::invoke_message_result::skipped)
       handled.fetch_add(1, std::memory_order_relaxed);
     return outcome;
   }
 
+  /// Call first of all in `make_behavior`.
+  void begin(jid owner, std::string_view own_name) {
+    enlist(ctrl_self(), supervisor_ ? supervisor_->id() : 0, std::move(owner), own_name);
+  }
+
   void decide(const msg::verdict& x) {
-    if (!suspended_)
+    if (!suspended_ && !x.also_if_running)
       return;
     suspended_ = false;
     if (x.what == msg::decision::restart) {

@@ -1,0 +1,97 @@
+#include "actors/connection.hpp"
+
+#include "actors/metrics.hpp"
+#include "actors/reactor_unit.hpp"
+#include "protocol/namespaces.hpp"
+#include "protocol/parser.hpp"
+
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+/// Dear to make, so each reactor's thread has one for all its streams.
+parser& own_parser(const stream_limits& limits) {
+  thread_local parser one{ns::client, limits};
+  return one;
+}
+
+} // namespace
+
+stream_reader::stream_reader(server_context& server, session_actor session, std::shared_ptr<stream_control> control)
+    : session_(std::move(session)), control_(std::move(control)), limits_(server.limits), framer_(limits_) {
+  framer_.set_stanza_bytes_max(limits_.unauthenticated_bytes_max);
+}
+
+stream_reader::~stream_reader() { metrics::instance().connections_open.fetch_sub(1, std::memory_order_relaxed); }
+
+void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
+  if (lost_)
+    return;
+  if (control_->restart.exchange(false)) {
+    framer_.restart();
+    declarations_ = nullptr;
+    if (control_->authenticated.load())
+      framer_.set_stanza_bytes_max(limits_.stanza_bytes_max);
+  }
+  while (!bytes.empty()) {
+    auto next = framer_.next(bytes);
+    if (!next)
+      return fail(next.code());
+    if (!next->done)
+      return;
+    switch (next->what) {
+    case framer::kind::keepalive:
+      break;
+    case framer::kind::stream_start: {
+      auto header = own_parser(limits_).parse_header(next->frame);
+      if (!header)
+        return fail(header.code());
+      declarations_ = header->declarations.empty() ? nullptr : std::make_unique<std::string>(header->declarations);
+      send_from_here(session_, msg::stream_opened{*std::move(header)});
+      break;
+    }
+    case framer::kind::element: {
+      auto tree = own_parser(limits_).parse(next->frame, declarations_ ? *declarations_ : std::string_view{});
+      if (!tree)
+        return fail(tree.code());
+      if (control_->waiting.fetch_add(1) + 1 >= stream_control::waiting_max && !control_->paused.exchange(true))
+        from.pause_reading();
+      send_from_here(session_, msg::received{*std::move(tree)});
+      break;
+    }
+    case framer::kind::stream_end:
+      send_from_here(session_, msg::stream_closed{});
+      break;
+    }
+  }
+}
+
+void stream_reader::fail(errc reason) {
+  lost_ = true;
+  count(metrics::instance().streams_broken);
+  send_from_here(session_, msg::stream_broken{reason});
+}
+
+void stream_reader::on_tls_established(net::transport& from) {
+  count(metrics::instance().tls_established);
+  if (auto facts = from.tls())
+    send_from_here(session_, std::make_shared<msg::tls_established>(msg::tls_established{*std::move(facts)}));
+}
+
+void stream_reader::on_deadline(net::transport&) {
+  count(metrics::instance().timed_out);
+  send_from_here(session_, msg::timed_out{});
+}
+
+void stream_reader::on_closed(net::transport&, net::close_reason reason, std::string_view detail) {
+  if (reason == net::close_reason::tls_failed)
+    count(metrics::instance().tls_failed);
+  auto text = std::string{to_string(reason)};
+  if (!detail.empty())
+    text.append(": ").append(detail);
+  send_from_here(session_, msg::disconnected{std::move(text)});
+}
+
+} // namespace xmpp

@@ -1,0 +1,67 @@
+// What all actors of one server share. Everything here outlives them.
+#pragma once
+
+#include "actors/config.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/router.hpp"
+#include "actors/session_table.hpp"
+#include "cluster/replica.hpp"
+#include "net/accept_limiter.hpp"
+#include "net/tls.hpp"
+#include "protocol/extension.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace xmpp {
+
+/// A virtual host as it is now; immutable, swapped whole on a reload.
+struct host {
+  host_config options;
+  host_info info;
+};
+
+/// What a reload may change, as one immutable snapshot.
+struct live_settings {
+  config options;
+  std::unordered_map<std::string, std::shared_ptr<const host>> hosts; ///< By prepared domain.
+  std::shared_ptr<const net::tls_context> tls;
+
+  /// Null for a domain that is not ours.
+  const host* find_host(std::string_view domain) const;
+};
+
+struct server_context {
+  explicit server_context(std::uint32_t shard_count) : route(shard_count) {}
+
+  router route;
+  session_table sessions;
+  std::unique_ptr<writer> storage;
+  std::vector<std::unique_ptr<replica>> replicas; ///< By shard.
+  hasher_actor hasher;                            ///< Restarted in place, so the handle stays.
+  std::unique_ptr<net::accept_limiter> limiter;
+  std::string secret; ///< For the salts of accounts that don't exist; random, kept with the data.
+  stream_limits limits; ///< As configured at the start: parsers are made with them.
+  std::uint16_t node_id = 0;
+  std::atomic<bool> draining{false};
+
+  std::shared_ptr<const live_settings> live() const { return std::atomic_load(&live_); }
+  void swap_live(std::shared_ptr<const live_settings> next) { std::atomic_store(&live_, std::move(next)); }
+
+private:
+  std::shared_ptr<const live_settings> live_;
+};
+
+/// Since the epoch.
+inline std::int64_t now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+} // namespace xmpp

@@ -1,0 +1,34 @@
+#include "actors/hasher.hpp"
+
+#include "protocol/sasl.hpp"
+
+#include <utility>
+
+namespace xmpp {
+
+hasher::hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent)
+    : supervised(cfg, actor_kind::hasher, std::move(parent)) {}
+
+hasher::behavior_type hasher::make_behavior() {
+  begin({}, "hasher");
+  return {
+    [this](const msg::check_password& x) {
+      if (mailbox_size() > waiting_max)
+        return msg::password_checked{false, true};
+      return msg::password_checked{sasl::check_password(x.password, x.candidate), false};
+    },
+    [this](const msg::derive& x) {
+      if (mailbox_size() > waiting_max)
+        return msg::derived{errc::resource_constraint};
+      auto made = sasl::make_credentials(x.password, x.iterations);
+      return made ? msg::derived{errc::none, sasl::encode(*made)} : msg::derived{made.code()};
+    },
+    [this](const msg::verdict& x) { decide(x); },
+    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+    [this](const msg::describe&) { return describe(); },
+  };
+}
+
+msg::description hasher::describe() const { return {{{"waiting at most", std::to_string(waiting_max)}}}; }
+
+} // namespace xmpp

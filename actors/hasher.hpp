@@ -1,0 +1,23 @@
+// HASHER: derives and checks passwords. Each takes milliseconds on purpose, so it has a thread of its own.
+#pragma once
+
+#include "actors/supervised.hpp"
+
+namespace xmpp {
+
+/// Spawn it detached. Its queue is bounded: beyond `waiting_max` requests answer `resource_constraint` / no match at
+/// once, and the client tries again later.
+class hasher final : public supervised<hasher_actor> {
+public:
+  static constexpr std::uint32_t waiting_max = 2'000;
+
+  hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent);
+  behavior_type make_behavior() override;
+
+protected:
+  void restart() override {}
+  void on_stop(const std::string&) override {}
+  msg::description describe() const override;
+};
+
+} // namespace xmpp

@@ -1,0 +1,505 @@
+#include "actors/user.hpp"
+
+#include "actors/log.hpp"
+#include "actors/random.hpp"
+#include "actors/trace.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+/// How long a user that lost its state waits for its sessions to register again.
+constexpr auto gathering_max = std::chrono::seconds{2};
+
+} // namespace
+
+user::user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, shard_id shard, jid account,
+           bool behind_pending)
+    : supervised(cfg, actor_kind::user, std::move(parent)), server_(server), account_(std::move(account)),
+      shard_(shard) {
+  if (behind_pending)
+    awaited_sessions_ = 1; // only a mark until `loaded`
+}
+
+user::behavior_type user::make_behavior() {
+  begin(account_, {});
+  load(awaited_sessions_ != 0);
+  return {
+    [this](const msg::deliver& x) { deliver(x.what); },
+    [this](const msg::sent& x) { sent(x); },
+    [this](const msg::attach& x) -> caf::result<msg::attached> {
+      if (phase_ == phase::retiring)
+        return delegate(server_.route.shard(shard_), x);
+      if (x.again) {
+        attach_again(x);
+        return msg::attached{errc::none, account_.with_resource(x.resource), ctrl(), blocks_};
+      }
+      return attach(x);
+    },
+    [this](const msg::detach& x) { detach(x); },
+    [this](const msg::lookup& x) -> caf::result<msg::found> {
+      if (phase_ == phase::retiring)
+        return delegate(server_.route.shard(shard_), x);
+      return lookup();
+    },
+    [this](const msg::set_credentials& x) -> caf::result<msg::outcome> {
+      if (phase_ == phase::retiring)
+        return delegate(server_.route.shard(shard_), x);
+      return set_credentials(x);
+    },
+    [this](const msg::remove_account& x) -> caf::result<msg::outcome> {
+      if (phase_ == phase::retiring)
+        return delegate(server_.route.shard(shard_), x);
+      return remove_account();
+    },
+    [this](const msg::committed& x) { committed(x); },
+    [this](const msg::loaded& x) { loaded(x); },
+    [this](const msg::was_read& x) { was_read(x); },
+    [this](const msg::tick&) {
+      if (phase_ == phase::gathering)
+        become_ready();
+    },
+    [this](const msg::retire& x) {
+      if (x.now)
+        quit();
+      else if (idle_since_ms() != 0 && phase_ == phase::ready)
+        retire();
+    },
+    [this](const msg::verdict& x) { decide(x); },
+    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+    [this](const msg::describe&) { return describe(); },
+  };
+}
+
+// -- life ------------------------------------------------------------------------------------------------------------
+
+void user::load(bool behind_pending) {
+  phase_ = phase::loading;
+  auto& store = *server_.replicas[shard_];
+  if (!behind_pending) {
+    auto records = load_user(store.cached(), place());
+    if (records)
+      return loaded({std::make_shared<user_records>(*std::move(records))});
+    if (records.code() != errc::would_block)
+      return loaded({nullptr});
+  }
+  auto task = [self = caf::actor_cast<user_actor>(ctrl()), at = place()](const reader& from) {
+    auto records = load_user(from, at);
+    send_from_here(self, msg::loaded{records ? std::make_shared<user_records>(*std::move(records)) : nullptr});
+  };
+  if (auto taken = behind_pending ? store.read_after(std::move(task)) : store.read(std::move(task)); !taken)
+    loaded({nullptr});
+}
+
+void user::loaded(const msg::loaded& x) {
+  if (phase_ != phase::loading)
+    return;
+  auto was_restart = std::exchange(awaited_sessions_, 0) != 0;
+  if (!x.records) // The supervisor backs off and tries again; what came meanwhile waits in the mailbox.
+    throw std::runtime_error("the records of " + std::string{account_.text()} + " could not be read");
+  auto& r = *x.records;
+  exists_ = r.account.has_value();
+  if (exists_) {
+    disabled_ = r.account->disabled;
+    created_ms_ = r.account->created_ms;
+    credentials_ = std::move(r.account->credentials);
+  }
+  roster_.items = std::move(r.roster);
+  roster_.version = r.roster_version;
+  roster_.pending.clear();
+  for (auto& one : r.pending)
+    roster_.pending.push_back({std::move(one.from), one.received_ms, std::move(one.xml)});
+  blocks_ = r.blocks.empty() ? nullptr : std::make_shared<const blocklist>(std::move(r.blocks));
+  offline_ = r.offline;
+  last_activity_ = r.last_activity ? std::make_unique<last_activity_record>(*std::move(r.last_activity)) : nullptr;
+  if (was_restart) {
+    auto sessions = server_.sessions.of(account_);
+    awaited_sessions_ = std::uint16_t(sessions.size());
+    if (awaited_sessions_ != 0) {
+      phase_ = phase::gathering;
+      for (auto& one : sessions)
+        send(one, msg::attach_again{});
+      delayed_send(this, gathering_max, msg::tick{});
+      return;
+    }
+  }
+  become_ready();
+}
+
+void user::become_ready() {
+  phase_ = phase::ready;
+  awaited_sessions_ = 0;
+  estimate_memory();
+  note_idleness();
+}
+
+bool user::must_wait(caf::mailbox_element& x) {
+  if (phase_ == phase::ready) [[likely]]
+    return flushing_offline_ && x.content().match_elements<msg::deliver>();
+  auto& content = x.content();
+  if (phase_ == phase::loading)
+    return !content.match_elements<msg::loaded>() && !content.match_elements<msg::verdict>() &&
+           !content.match_elements<msg::describe>() && !content.match_elements<msg::fail_now>() &&
+           !content.match_elements<caf::exit_msg>();
+  if (phase_ == phase::gathering) {
+    if (content.match_elements<msg::attach>())
+      return !content.get_as<msg::attach>(0).again;
+    return content.match_elements<msg::deliver>() || content.match_elements<msg::sent>() ||
+           content.match_elements<msg::lookup>() || content.match_elements<msg::set_credentials>() ||
+           content.match_elements<msg::remove_account>();
+  }
+  return false;
+}
+
+void user::restart() {
+  for (auto& one : pending_)
+    if (one.request)
+      refuse(*one.request, errc::internal_server_error);
+  pending_.clear();
+  reads_.clear();
+  views_.clear();
+  bound_.clear();
+  roster_ = {};
+  blocks_ = nullptr;
+  flushing_offline_ = false;
+  reload_when_drained_ = false;
+  awaited_sessions_ = 1;
+  load(true);
+}
+
+void user::on_stop(const std::string&) {
+  for (auto& one : bound_)
+    send(one.actor, msg::end_stream{errc::internal_server_error});
+}
+
+void user::retire() {
+  phase_ = phase::retiring;
+  send(server_.route.shard(shard_), msg::retired{account_});
+}
+
+void user::note_idleness() {
+  auto idle = bound_.empty() && pending_.empty() && reads_.empty() && phase_ == phase::ready;
+  if (!idle)
+    idle_since_ms_.store(0, std::memory_order_relaxed);
+  else if (!exists_) // Nothing to keep, and anybody can make us start one of these.
+    retire();
+  else if (idle_since_ms() == 0)
+    idle_since_ms_.store(now_ms(), std::memory_order_relaxed);
+}
+
+void user::estimate_memory() {
+  auto bytes = sizeof(user) + account_.text().size() + 16;
+  for (auto& one : roster_.items) {
+    bytes += sizeof one + one.contact.text().size() + 16 + one.name.capacity();
+    for (auto& group : one.groups)
+      bytes += sizeof group + group.capacity();
+  }
+  for (auto& one : views_)
+    bytes += sizeof one + sizeof(bound) + one.full.text().size() + 16;
+  memory_bytes.store(std::uint32_t(std::min<std::size_t>(bytes, UINT32_MAX)), std::memory_order_relaxed);
+}
+
+const host* user::own_host() const { return server_.live()->find_host(account_.domain()); }
+
+msg::description user::describe() const {
+  static constexpr std::string_view phases[] = {"loading", "gathering", "ready", "retiring"};
+  auto result = msg::description{};
+  auto add = [&](const char* name, auto value) {
+    if constexpr (std::is_arithmetic_v<decltype(value)>)
+      result.fields.emplace_back(name, std::to_string(value));
+    else
+      result.fields.emplace_back(name, std::string{value});
+  };
+  add("account", account_.text());
+  add("exists", exists_ ? "yes" : "no");
+  add("phase", phases[std::size_t(phase_)]);
+  add("shard", shard_);
+  add("roster items", roster_.items.size());
+  add("roster version", roster_.version);
+  add("pending requests", roster_.pending.size());
+  add("blocked", blocks_ ? blocks_->size() : std::size_t{0});
+  add("offline messages", offline_.messages);
+  add("offline bytes", offline_.bytes);
+  add("commits under way", pending_.size());
+  for (auto& one : views_)
+    add("session", std::string{one.full.resource()} +
+                     (one.available ? ", priority " + std::to_string(one.priority) : ", not available"));
+  return result;
+}
+
+// -- sessions --------------------------------------------------------------------------------------------------------
+
+msg::attached user::attach(const msg::attach& x) {
+  auto* home = own_host();
+  // An anonymous account lives as long as its session and is nowhere stored.
+  if (!home || (!exists_ && !x.anonymous) || disabled_)
+    return {errc::not_allowed};
+  auto resource = x.resource;
+  if (!resource.empty())
+    if (auto taken = find_session(resource))
+      switch (server_.live()->options.c2s.conflict) {
+      case conflict_policy::refuse:
+        return {errc::conflict};
+      case conflict_policy::rename:
+        resource.clear();
+        break;
+      case conflict_policy::replace:
+        send(bound_[*taken].actor, msg::end_stream{errc::conflict, "replaced by a new session"});
+        drop_session(*taken, std::nullopt);
+        break;
+      }
+  if (bound_.size() >= home->options.resources_max)
+    return {errc::resource_constraint};
+  if (resource.empty())
+    resource = random_text(16);
+  auto full = account_.with_resource(resource);
+  bound_.push_back({x.session->actor, x.session_id});
+  views_.push_back({full, false, 0, false, false, {}});
+  estimate_memory();
+  note_idleness();
+  return {errc::none, std::move(full), ctrl(), blocks_};
+}
+
+void user::attach_again(const msg::attach& x) {
+  auto full = account_.with_resource(x.resource);
+  if (!find_session(full, x.session_id)) {
+    bound_.push_back({x.session->actor, x.session_id});
+    views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
+  }
+  if (phase_ == phase::gathering && --awaited_sessions_ == 0)
+    become_ready();
+  estimate_memory();
+}
+
+void user::detach(const msg::detach& x) {
+  if (phase_ == phase::gathering && awaited_sessions_ != 0 && --awaited_sessions_ == 0)
+    become_ready();
+  if (auto i = find_session(x.full, x.session_id))
+    drop_session(*i, std::nullopt);
+}
+
+void user::drop_session(std::size_t index, const std::optional<stanza>& last) {
+  auto view = std::move(views_[index]);
+  auto actor = std::move(bound_[index].actor);
+  views_.erase(views_.begin() + std::ptrdiff_t(index));
+  bound_.erase(bound_.begin() + std::ptrdiff_t(index));
+  if (view.available)
+    broadcast(last ? *last
+                   : stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, {}});
+  if (bound_.empty() && exists_) {
+    auto status = last ? last->child("status", ns::client) : element{};
+    last_activity_ = std::make_unique<last_activity_record>();
+    last_activity_->ms = now_ms();
+    last_activity_->status = status ? status.text() : std::string{};
+    auto changes = write_set{};
+    accounts::put_last_activity(changes, place(), *last_activity_);
+    commit(std::move(changes), std::nullopt, [](errc) {});
+  }
+  estimate_memory();
+  note_idleness();
+}
+
+std::optional<std::size_t> user::find_session(std::string_view resource) const {
+  for (auto i = std::size_t{0}; i < views_.size(); ++i)
+    if (views_[i].full.resource() == resource)
+      return i;
+  return std::nullopt;
+}
+
+std::optional<std::size_t> user::find_session(const jid& full, std::uint64_t id) const {
+  for (auto i = std::size_t{0}; i < views_.size(); ++i)
+    if (bound_[i].id == id && views_[i].full == full)
+      return i;
+  return std::nullopt;
+}
+
+void user::to_session(std::size_t index, stanza x) { send(bound_[index].actor, msg::deliver{std::move(x)}); }
+
+void user::to_sessions(const stanza& x, bool (*wanted)(const session_view&)) {
+  for (auto i = std::size_t{0}; i < views_.size(); ++i)
+    if (wanted(views_[i]))
+      to_session(i, x);
+}
+
+// -- durable changes -------------------------------------------------------------------------------------------------
+
+void user::commit(write_set changes, std::optional<stanza> request, continuation then) {
+  auto ticket = next_ticket_++;
+  if (changes.empty()) {
+    after_commits([then = std::move(then)] { then(errc::none); });
+    return;
+  }
+  auto x = command{std::uint64_t(id()), ticket, std::move(changes)};
+  auto taken = server_.replicas[shard_]->submit(
+    x, [self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<std::uint64_t>& index) {
+      send_from_here(self, msg::committed{ticket, index.code()});
+    });
+  if (!taken) {
+    count(metrics::instance().commits_failed);
+    reload_when_drained_ = true;
+    if (pending_.empty()) {
+      then(taken.code());
+      restart();
+      return;
+    }
+  }
+  pending_.push_back({ticket, std::move(request), std::move(then), taken.code()});
+  note_idleness();
+}
+
+void user::committed(const msg::committed& x) {
+  if (pending_.empty() || pending_.front().ticket != x.ticket)
+    return; // of a former life
+  auto finish = [this](errc failure) {
+    auto one = std::move(pending_.front());
+    pending_.erase(pending_.begin());
+    count(failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
+    if (failure != errc::none)
+      reload_when_drained_ = true;
+    one.then(failure);
+  };
+  finish(x.failure);
+  while (!pending_.empty() && pending_.front().failure != errc::none)
+    finish(pending_.front().failure);
+  if (pending_.empty() && std::exchange(reload_when_drained_, false))
+    return restart();
+  note_idleness();
+}
+
+void user::after_commits(std::function<void()> then) {
+  if (pending_.empty())
+    return then();
+  auto& last = pending_.back();
+  last.then = [first = std::move(last.then), then = std::move(then)](errc failure) {
+    first(failure);
+    then();
+  };
+}
+
+void user::read(std::function<void(const reader&, msg::was_read&)> read, read_continuation then) {
+  auto ticket = next_ticket_++;
+  auto answer = std::make_shared<msg::was_read>();
+  answer->ticket = ticket;
+  // What is in memory needs no thread, unless own changes are still on their way.
+  if (pending_.empty()) {
+    read(server_.replicas[shard_]->cached(), *answer);
+    if (answer->failure != errc::would_block)
+      return then(*answer);
+    *answer = {ticket};
+  }
+  auto task = [self = caf::actor_cast<user_actor>(ctrl()), read = std::move(read), answer](const reader& from) {
+    read(from, *answer);
+    send_from_here(self, std::move(*answer));
+  };
+  auto& store = *server_.replicas[shard_];
+  if (auto taken = pending_.empty() ? store.read(std::move(task)) : store.read_after(std::move(task)); !taken) {
+    answer->failure = taken.code();
+    return then(*answer);
+  }
+  reads_.push_back({ticket, std::move(then)});
+  note_idleness();
+}
+
+void user::was_read(const msg::was_read& x) {
+  auto i = std::find_if(reads_.begin(), reads_.end(), [&](auto& one) { return one.ticket == x.ticket; });
+  if (i == reads_.end())
+    return;
+  auto then = std::move(i->then);
+  reads_.erase(i);
+  then(x);
+  note_idleness();
+}
+
+// -- the account itself ----------------------------------------------------------------------------------------------
+
+caf::result<msg::found> user::lookup() {
+  auto answer = msg::found{};
+  answer.exists = exists_;
+  answer.enabled = !disabled_;
+  if (!exists_) {
+    note_idleness();
+    return answer;
+  }
+  if (!credentials_.empty()) {
+    answer.credentials = std::exchange(credentials_, {});
+    return answer;
+  }
+  auto promise = make_response_promise<msg::found>();
+  read(
+    [at = place()](const reader& from, msg::was_read& to) {
+      auto record = accounts::find(from, at);
+      to.failure = record.code();
+      if (record && *record)
+        to.value = (*record)->credentials;
+    },
+    [promise, answer](const msg::was_read& x) mutable {
+      answer.failure = x.failure;
+      answer.credentials = x.value.value_or(std::string{});
+      promise.deliver(std::move(answer));
+    });
+  return promise;
+}
+
+caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {
+  if (x.create == exists_) {
+    note_idleness();
+    return msg::outcome{exists_ ? errc::conflict : errc::item_not_found};
+  }
+  if (x.create) {
+    exists_ = true;
+    created_ms_ = now_ms();
+    roster_.version = std::uint64_t(created_ms_); // so that no client's cached version of a predecessor fits
+  }
+  auto changes = write_set{};
+  accounts::put(changes, place(), {created_ms_, disabled_, x.credentials});
+  if (x.create)
+    rosters::put_version(changes, place(), roster_.version);
+  credentials_.clear();
+  auto promise = make_response_promise<msg::outcome>();
+  commit(std::move(changes), std::nullopt, [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); });
+  return promise;
+}
+
+caf::result<msg::outcome> user::remove_account() {
+  if (!exists_) {
+    note_idleness();
+    return msg::outcome{errc::item_not_found};
+  }
+  auto promise = make_response_promise<msg::outcome>();
+  remove_everything([promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); });
+  return promise;
+}
+
+void user::remove_everything(std::function<void(errc)> then) {
+  auto changes = write_set{};
+  accounts::erase(changes, place());
+  commit(std::move(changes), std::nullopt, [this, then = std::move(then)](errc failure) {
+    if (failure != errc::none)
+      return then(failure);
+    // Contacts see the end of every subscription, as if each item had been removed (RFC 6121, 2.5).
+    while (!views_.empty()) {
+      auto actor = bound_.back().actor;
+      drop_session(views_.size() - 1, std::nullopt);
+      send(actor, msg::end_stream{errc::not_authorized, "the account was removed"});
+    }
+    for (auto& item : roster_.items) {
+      if (has_to(item.subscription) || item.ask)
+        route(subscription_stanza(stanza_type::unsubscribe, account_, item.contact));
+      if (has_from(item.subscription))
+        route(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
+    }
+    exists_ = false;
+    roster_ = {};
+    blocks_ = nullptr;
+    offline_ = {};
+    last_activity_ = nullptr;
+    then(errc::none);
+    note_idleness();
+  });
+}
+
+} // namespace xmpp

@@ -1,0 +1,167 @@
+// USER: one account. It owns its sessions, its roster and its delivery; what must survive it commits before it shows it.
+//
+// One actor, four sources: user.cpp (its life: start, sessions, commits, end), user_delivery.cpp (stanzas that arrive,
+// offline messages), user_presence.cpp (presence and probes), user_roster.cpp (roster and subscriptions),
+// user_requests.cpp (the account's iq and the extensions' hooks).
+#pragma once
+
+#include "actors/context.hpp"
+#include "actors/supervised.hpp"
+#include "persistence/accounts.hpp"
+#include "persistence/ids.hpp"
+#include "protocol/blocklist.hpp"
+#include "protocol/roster.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace xmpp {
+
+class user final : public supervised<user_actor> {
+public:
+  /// `behind_pending`: a predecessor may have changes under way; its records are read behind them.
+  user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, shard_id shard, jid account,
+       bool behind_pending);
+
+  behavior_type make_behavior() override;
+
+  /// From any thread: since when it has had nothing to do, since the epoch; 0: it has.
+  std::int64_t idle_since_ms() const noexcept { return idle_since_ms_.load(std::memory_order_relaxed); }
+
+protected:
+  void restart() override;
+  void on_stop(const std::string& reason) override;
+  msg::description describe() const override;
+  bool must_wait(caf::mailbox_element& x) override;
+
+private:
+  /// It needs its records; then, after a restart, its sessions; then it serves. When it retires, the rest of its
+  /// mailbox goes back to the shard.
+  enum class phase : std::uint8_t { loading, gathering, ready, retiring };
+
+  // -- user.cpp: life --
+  void load(bool behind_pending);
+  void loaded(const msg::loaded& x);
+  void become_ready();
+  void retire();
+  void note_idleness();
+  void estimate_memory();
+  const host* own_host() const;
+  account_place place() const { return {shard_, account_}; }
+
+  // -- user.cpp: sessions --
+  struct bound {
+    session_actor actor;
+    std::uint64_t id = 0; ///< The session's own number.
+  };
+  msg::attached attach(const msg::attach& x);
+  void attach_again(const msg::attach& x);
+  void detach(const msg::detach& x);
+  /// Takes it out of the lists, and tells whoever saw it that it is gone. `last`: the client's own words, or none.
+  void drop_session(std::size_t index, const std::optional<stanza>& last);
+  std::optional<std::size_t> find_session(std::string_view resource) const;
+  std::optional<std::size_t> find_session(const jid& full, std::uint64_t id) const;
+  void to_session(std::size_t index, stanza x);
+  /// To every session for which `wanted` holds.
+  void to_sessions(const stanza& x, bool (*wanted)(const session_view&));
+
+  // -- user.cpp: durable changes --
+  using continuation = std::function<void(errc)>;
+  /// Submits; `then` runs when it is committed or refused, in the order of the calls. `request` is answered with an
+  /// error if this actor loses its state before. Nothing to change: `then` runs behind what is under way.
+  void commit(write_set changes, std::optional<stanza> request, continuation then);
+  void committed(const msg::committed& x);
+  /// Runs when all that is under way is committed: at once, if nothing is.
+  void after_commits(std::function<void()> then);
+  using read_continuation = std::function<void(const msg::was_read&)>;
+  /// Runs `read` where it may wait for the disk, behind all own changes.
+  void read(std::function<void(const reader&, msg::was_read&)> read, read_continuation then);
+  void was_read(const msg::was_read& x);
+
+  // -- user.cpp: the account itself --
+  caf::result<msg::found> lookup();
+  caf::result<msg::outcome> set_credentials(const msg::set_credentials& x);
+  caf::result<msg::outcome> remove_account();
+  void remove_everything(std::function<void(errc)> then);
+
+  // -- sending --
+  /// To whomever it is for: an account's shard, a host's own services, later another server.
+  void route(stanza x);
+  /// The error that answers `x`, if one is due.
+  void refuse(const stanza& x, errc code, const element& application_condition = {});
+
+  // -- user_delivery.cpp --
+  void deliver(const stanza& x);
+  /// Behind the hooks.
+  void deliver_checked(const stanza& x);
+  void store_offline(const stanza& x);
+  void deliver_offline(std::size_t session);
+  void deliver_offline_page(const jid& to, const stored_id& after);
+
+  // -- user_presence.cpp --
+  void deliver_presence(const stanza& x);
+  void own_presence(const stanza& x, std::size_t session);
+  void broadcast(const stanza& x);
+  void answer_probe(const stanza& x);
+  void send_presence_to(const jid& contact, bool unavailable);
+
+  // -- user_roster.cpp --
+  void roster_get(const stanza& x, std::size_t session);
+  void roster_set(const stanza& x);
+  void push_roster(const element& query);
+  void own_subscription(const stanza& x);
+  void inbound_subscription(const stanza& x);
+  void apply(const transition& t, direction way, const jid& contact, const stanza& x);
+  void deliver_pending_subscriptions(std::size_t session);
+
+  // -- user_requests.cpp --
+  void sent(const msg::sent& x);
+  void answer(const stanza& x);
+  friend class user_context;
+
+  server_context& server_;
+  const jid account_;
+  const shard_id shard_;
+  phase phase_ = phase::loading;
+  bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
+  bool flushing_offline_ = false;
+  std::uint16_t awaited_sessions_ = 0;
+  std::atomic<std::int64_t> idle_since_ms_{0};
+
+  // -- durable state, as of the last commit submitted --
+  bool exists_ = false;
+  bool disabled_ = false;
+  std::int64_t created_ms_ = 0;
+  std::string credentials_; ///< Encoded; given to the first lookup, then read again when asked for.
+  roster roster_;
+  std::shared_ptr<const blocklist> blocks_;
+  offline_summary offline_;
+  std::unique_ptr<last_activity_record> last_activity_;
+  std::optional<id_generator> ids_;
+
+  // -- soft state --
+  std::vector<session_view> views_; ///< One for each of `bound_`.
+  std::vector<bound> bound_;
+
+  struct pending {
+    std::uint64_t ticket = 0;
+    std::optional<stanza> request;
+    continuation then;
+    errc failure = errc::none; ///< Refused at once, but others are before it.
+  };
+  std::vector<pending> pending_;
+  struct pending_read {
+    std::uint64_t ticket = 0;
+    read_continuation then;
+  };
+  std::vector<pending_read> reads_;
+  std::uint64_t next_ticket_ = 1;
+};
+
+} // namespace xmpp

@@ -1,0 +1,141 @@
+// USER: what arrives for the account, and what waits until somebody is there (RFC 6121, 8.5; XEP-0160).
+
+#include "actors/stored_xml.hpp"
+#include "actors/trace.hpp"
+#include "actors/user.hpp"
+#include "actors/user_context.hpp"
+#include "persistence/offline.hpp"
+#include "protocol/delivery.hpp"
+#include "protocol/namespaces.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+/// Offline messages that are read and sent at a time.
+constexpr std::size_t offline_page = 100;
+
+} // namespace
+
+void user::deliver(const stanza& x) {
+  if (phase_ == phase::retiring)
+    return send(server_.route.shard(shard_), msg::deliver{x});
+  trace::note(trace::station::handled, "user", account_, x);
+  if (exists_) {
+    auto view = user_context{*this};
+    for (auto& one : all_extensions()) {
+      if (!one.on_received)
+        continue;
+      auto said = one.on_received(x, view);
+      if (said.what == verdict::drop)
+        return trace::note(trace::station::refused, "user", account_, x);
+      if (said.what == verdict::reject)
+        return refuse(x, said.code, said.application_condition);
+      if (said.instead) // Hooks behind it see what it became.
+        return deliver_checked(*said.instead);
+    }
+  }
+  deliver_checked(x);
+}
+
+void user::deliver_checked(const stanza& x) {
+  auto where = xmpp::deliver(x, exists_ || !views_.empty(), views_);
+  switch (where.what) {
+  case delivery::way::deliver:
+    if (x.kind == stanza_kind::message)
+      count(metrics::instance().messages_delivered);
+    for (auto i : where.sessions)
+      to_session(i, x);
+    break;
+  case delivery::way::store:
+    store_offline(x);
+    break;
+  case delivery::way::refuse:
+    refuse(x, where.code);
+    break;
+  case delivery::way::drop:
+    trace::note(trace::station::refused, "user", account_, x);
+    break;
+  case delivery::way::answer:
+    answer(x);
+    break;
+  case delivery::way::handle:
+    deliver_presence(x);
+    break;
+  }
+  if (!exists_)
+    note_idleness();
+}
+
+void user::store_offline(const stanza& x) {
+  auto* home = own_host();
+  auto message = offline_message{x.from, x.to, now_ms(), 0, std::string{x.tree.bytes()}};
+  if (home && home->options.offline_expiry_days != 0)
+    message.expires_ms = message.received_ms + std::int64_t(home->options.offline_expiry_days) * 86'400'000;
+  if (!home || offline_.messages >= home->options.offline_messages_max ||
+      offline_.bytes + offline::size_bytes(message) > home->options.offline_bytes_max) {
+    count(metrics::instance().offline_refused);
+    return refuse(x, errc::service_unavailable);
+  }
+  if (!ids_)
+    ids_.emplace(server_.node_id, std::uint64_t(id()) << 16);
+  auto changes = write_set{};
+  offline::append(changes, place(), ids_->next(message.received_ms), message, offline_);
+  commit(std::move(changes), x, [this, x](errc failure) {
+    if (failure != errc::none)
+      return refuse(x, failure);
+    count(metrics::instance().offline_stored);
+    trace::note(trace::station::stored, "user", account_, x);
+  });
+}
+
+void user::deliver_offline(std::size_t session) {
+  if (offline_.messages == 0 || flushing_offline_)
+    return;
+  flushing_offline_ = true; // Newer messages wait behind these.
+  deliver_offline_page(views_[session].full, {});
+}
+
+void user::deliver_offline_page(const jid& to, const stored_id& after) {
+  read(
+    [at = place(), after](const reader& from, msg::was_read& answer) {
+      auto page = offline::load(from, at, after, offline_page);
+      answer.failure = page.code();
+      if (page)
+        answer.messages = std::make_shared<offline::page>(*std::move(page));
+    },
+    [this, to](const msg::was_read& x) {
+      auto there = find_session(to.resource());
+      if (x.failure != errc::none || !there || !views_[*there].available) {
+        flushing_offline_ = false; // They stay for the next one.
+        return;
+      }
+      for (auto& one : x.messages->messages) {
+        if (one.message.expires_ms != 0 && one.message.expires_ms < now_ms())
+          continue;
+        auto tree = parse_stored(one.message.xml);
+        if (!tree)
+          continue;
+        auto message = stanza{*tree, one.message.from, one.message.to};
+        to_session(*there, message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
+        count(metrics::instance().offline_delivered);
+      }
+      auto more = x.messages->more;
+      auto last = x.messages->messages.empty() ? stored_id{} : x.messages->messages.back().id;
+      auto changes = write_set{};
+      if (more || !x.messages->unreadable.empty())
+        offline::erase(changes, place(), x.messages->messages, offline_);
+      else
+        offline::erase_all(changes, place(), offline_);
+      commit(std::move(changes), std::nullopt, [](errc) {});
+      if (more)
+        deliver_offline_page(to, last);
+      else
+        flushing_offline_ = false;
+    });
+}
+
+} // namespace xmpp

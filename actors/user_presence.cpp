@@ -1,0 +1,110 @@
+// USER: presence and probes (RFC 6121, 4).
+
+#include "actors/user.hpp"
+#include "protocol/delivery.hpp"
+#include "protocol/namespaces.hpp"
+
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+bool is_available(const session_view& x) { return x.available; }
+
+stanza presence_of(stanza_type type, jid from, jid to) {
+  return {xml::builder{"presence", ns::client}.attribute("type", to_string(type)).finish(), std::move(from), std::move(to)};
+}
+
+} // namespace
+
+/// Something about presence arrived for the account's bare JID.
+void user::deliver_presence(const stanza& x) {
+  if (x.type == stanza_type::probe)
+    return answer_probe(x);
+  if (is_subscription(x.type))
+    return inbound_subscription(x);
+  to_sessions(x, is_available);
+}
+
+/// A session's own presence, without `to`.
+void user::own_presence(const stanza& x, std::size_t session) {
+  auto priority = std::int8_t{0};
+  if (x.type == stanza_type::available) {
+    auto said = priority_of(x);
+    if (!said)
+      return refuse(x, said.code());
+    priority = *said;
+  }
+  auto& view = views_[session];
+  auto effects = effects_of_presence(view, x, priority);
+  view.available = x.type == stanza_type::available;
+  view.priority = priority;
+  view.presence = view.available ? x.tree : element{};
+  auto full = view.full;
+  if (effects.broadcast)
+    broadcast(x);
+  if (!view.available) {
+    to_session(session, stanza{x.tree, full, full}); // RFC 6121, 4.5.2: also to the one that goes
+    return;
+  }
+  if (effects.probe) {
+    for (auto i = std::size_t{0}; i < views_.size(); ++i)
+      if (i != session && views_[i].available)
+        to_session(session, {views_[i].presence, views_[i].full, full});
+    if (!roster_.items.empty()) {
+      auto probe = presence_of(stanza_type::probe, full, {});
+      for (auto& item : roster_.items)
+        if (has_to(item.subscription) && !(blocks_ && blocks_->matches(item.contact))) {
+          probe.to = item.contact;
+          route(probe);
+        }
+    }
+  }
+  if (effects.show_requests)
+    deliver_pending_subscriptions(session);
+  if (effects.flush_offline)
+    deliver_offline(session);
+}
+
+void user::broadcast(const stanza& x) {
+  auto copy = x;
+  for (auto& item : roster_.items) {
+    if (!has_from(item.subscription) || (blocks_ && blocks_->matches(item.contact)))
+      continue;
+    copy.to = item.contact;
+    route(copy);
+  }
+  for (auto i = std::size_t{0}; i < views_.size(); ++i)
+    if (views_[i].available) {
+      copy.to = views_[i].full;
+      to_session(i, copy);
+    }
+}
+
+void user::answer_probe(const stanza& x) {
+  auto who = x.from.bare_text();
+  auto own = who == account_.text();
+  auto state = roster_.state_of(who);
+  switch (xmpp::answer_probe(exists_, own || has_from(state.subscription), state.pending_in)) {
+  case probe_answer::nothing:
+    return;
+  case probe_answer::unsubscribed:
+    return route(presence_of(stanza_type::unsubscribed, account_, x.from.bare()));
+  case probe_answer::presences:
+    break;
+  }
+  for (auto& view : views_)
+    if (view.available && (!x.to.is_full() || x.to == view.full))
+      route({view.presence, view.full, x.from});
+}
+
+/// That of every available session to one contact, whose right to see it has just changed.
+void user::send_presence_to(const jid& contact, bool unavailable) {
+  for (auto& view : views_)
+    if (view.available)
+      route(unavailable ? presence_of(stanza_type::unavailable, view.full, contact)
+                        : stanza{view.presence, view.full, contact});
+}
+
+} // namespace xmpp

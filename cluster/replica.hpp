@@ -1,0 +1,37 @@
+// REPLICA: this node's member of one shard's group. Callers submit; what happens until a command counts is behind this.
+//
+// While a node is alone its groups have one member, and what the log writer has synced is committed.
+#pragma once
+
+#include "persistence/writer.hpp"
+
+#include <string>
+#include <utility>
+
+namespace xmpp {
+
+class replica {
+public:
+  replica(shard_id shard, writer& log) noexcept : shard_(shard), log_(log) {}
+
+  shard_id shard() const noexcept { return shard_; }
+
+  /// Takes a command; `done` runs, on a thread that must not be held up, when it is committed and applied, or not at
+  /// all will be. Commands are applied in the order they were submitted. Errors as in `writer::submit`.
+  result<void> submit(const command& x, writer::completion done) {
+    return log_.submit(shard_, x.encode(), std::move(done));
+  }
+
+  /// Reads the state behind everything that was submitted here before.
+  result<void> read_after(std::function<void(const reader&)> f) { return log_.read_after(shard_, std::move(f)); }
+  /// Reads what may need the disk.
+  result<void> read(std::function<void(const reader&)> f) { return log_.read(std::move(f)); }
+  /// Reads what is in memory; the rest fails with `would_block`.
+  const reader& cached() const noexcept { return log_.cached(); }
+
+private:
+  shard_id shard_;
+  writer& log_;
+};
+
+} // namespace xmpp
