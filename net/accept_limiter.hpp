@@ -36,9 +36,25 @@ public:
   std::size_t known_addresses() const;
 
 private:
-  struct entry;
+  struct entry {
+    std::uint64_t key = 0; // scrambled
+    std::uint64_t refilled_ms = 0;
+    std::uint64_t tokens = 0; // one connection costs 60'000: at one per minute, a token comes in each millisecond
+    std::uint32_t open = 0;
+  };
+  using entries = std::list<entry>;
+
+  std::uint64_t scrambled(std::uint64_t key) const noexcept;
+  entries::iterator find_or_add(std::uint64_t key, std::uint64_t now_ms);
+  void forget_some() noexcept;
+
   mutable std::mutex mutex_;
   accept_limits limits_;
+  entries idle_; // without connections; longest idle first
+  entries busy_;
+  std::unordered_map<std::uint64_t, entries::iterator> by_key_; // scrambled
+  std::uint64_t secret_;
+  std::size_t open_ = 0;
 };
 
 } // namespace xmpp::net

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+struct x509_st;
+
 namespace xmpp::net {
 
 /// The names in a certificate's subjectAltName, read from ASN.1 only: nothing is ever taken from the subject's text.
@@ -18,6 +20,9 @@ struct certificate_names {
   std::vector<std::string> xmpp_addresses; ///< id-on-xmppAddr (RFC 6120, 13.7.1.4), as given, not prepared
   bool empty() const noexcept { return dns.empty() && srv.empty() && xmpp_addresses.empty(); }
 };
+
+/// Of a certificate in OpenSSL's form.
+certificate_names names_of(const x509_st& certificate);
 
 /// Whether a certificate with these names is one for `domain` (A-labels, any case): an equal name, `*.` in place of its
 /// first label only (RFC 9525, 6.3), `_<service>.<domain>` among the SRV names, or an equal xmppAddr.

@@ -40,7 +40,7 @@ private:
   accept_limiter* limiter_;
   on_accept accepted_;
   counters count_;
-  bool is_waiting_ = false;
+  bool is_watched_ = false;
   timer_id timer_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include "net/timer_wheel.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,8 +12,6 @@
 #include <vector>
 
 namespace xmpp::net {
-
-class flushable;
 
 /// What a registered descriptor calls, on the reactor's thread only.
 class handler {
@@ -22,6 +21,18 @@ public:
 
 protected:
   ~handler() = default;
+};
+
+/// What a reactor keeps alive while it is registered, such as a connection.
+class guest {
+public:
+  /// See `reactor::flush_later`.
+  virtual void flush_now() = 0;
+  /// The reactor is being destroyed: let go of it. Called on the thread that destroys it.
+  virtual void on_reactor_end() = 0;
+
+protected:
+  ~guest() = default;
 };
 
 /// What the owner of a reactor wants to run on its thread between waits, such as actors that its events woke.
@@ -80,10 +91,14 @@ public:
   bool cancel_timer(timer_id id) noexcept;
   /// The time at which this turn's wait ended; costs nothing.
   std::uint64_t now_ms() const noexcept { return now_ms_; }
-  /// Keeps an object alive until the turn has ended, so that callers further up the stack may still touch it.
-  void retire(std::shared_ptr<void> object);
-  /// Calls `flush_now` once at the end of the turn, however often it was asked for.
-  void flush_later(std::shared_ptr<flushable> what);
+  /// Keeps the guest alive until `retire`; returns its place.
+  std::uint32_t keep(std::shared_ptr<guest> who);
+  /// Lets go of the guest when the turn has ended, so that callers further up the stack may still touch it.
+  void retire(std::uint32_t place);
+  /// Calls `flush_now` once, at the end of the turn.
+  void flush_later(std::shared_ptr<guest> who);
+  /// How many are kept.
+  std::size_t guests() const noexcept { return guests_.size() - free_places_.size(); }
 
   /// Memory for one read by whoever handles an event: shared by all connections, valid until the next event.
   static constexpr std::size_t scratch_bytes = 64 * 1024;
@@ -101,8 +116,10 @@ public:
 private:
   enum state : std::uint32_t { running, sleeping, notified };
 
-  void dispatch(int count);
   int wait_ms(int wait_max_ms) const noexcept;
+  void dispatch(int count);
+  void run_posted();
+  void end_turn();
 
   work* work_;
   clock_ms clock_;
@@ -117,23 +134,16 @@ private:
   std::unique_ptr<char[]> scratch_;
   struct batch;
   std::unique_ptr<batch> batch_;
-  std::vector<std::shared_ptr<void>> retired_;
-  std::vector<std::shared_ptr<flushable>> to_flush_;
+  std::vector<std::shared_ptr<guest>> guests_; // by place; null when free
+  std::vector<std::uint32_t> free_places_;
+  std::vector<std::shared_ptr<guest>> retired_;
+  std::vector<std::shared_ptr<guest>> to_flush_;
   std::mutex posted_mutex_;
   std::vector<std::function<void()>> posted_; // guarded by posted_mutex_
   std::atomic<bool> has_posted_{false};
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<std::uint64_t> events_{0};
   std::atomic<std::uint64_t> wake_writes_{0};
-};
-
-/// What `reactor::flush_later` calls.
-class flushable {
-public:
-  virtual void flush_now() = 0;
-
-protected:
-  ~flushable() = default;
 };
 
 } // namespace xmpp::net

@@ -35,7 +35,7 @@ private:
   int fd_ = -1;
 };
 
-/// An IPv4 or IPv6 address with a port. IPv4 addresses mapped into IPv6 read as IPv4. 22 bytes.
+/// An IPv4 or IPv6 address with a port. IPv4 addresses mapped into IPv6 read as IPv4. 20 bytes.
 class address {
 public:
   /// Neither family; prints as `unknown` (a socket pair, an in-memory transport).
@@ -48,6 +48,8 @@ public:
   bool is_v6() const noexcept { return family_ == 6; }
   /// 127.0.0.0/8 or ::1.
   bool is_loopback() const noexcept;
+  /// `*`, or `::`.
+  bool is_any() const noexcept { return family_ == 6 && bytes_ == decltype(bytes_){}; }
   std::uint16_t port() const noexcept { return port_; }
   /// `192.0.2.1` or `2001:db8::1`, without the port.
   std::string host_text() const;
@@ -90,7 +92,8 @@ enum class accept_status : std::uint8_t {
 };
 accept_status accept(int listening_fd, accepted& into);
 
-/// Finds peers that vanished: first probe after `idle_s`, then `probes` of them `interval_s` apart. Costs no memory.
+/// Finds peers that vanished: set on a listening socket, it holds for what that accepts, without a call for each. First
+/// probe after `idle_s`, then `probes` of them `interval_s` apart. Costs no memory.
 void set_keepalive(int fd, int idle_s, int interval_s, int probes) noexcept;
 /// How long the kernel retries unacknowledged bytes before it gives up on the peer.
 void set_user_timeout(int fd, unsigned timeout_ms) noexcept;

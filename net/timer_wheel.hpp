@@ -20,7 +20,7 @@ protected:
 /// place. Zero names no timer.
 using timer_id = std::uint64_t;
 
-/// A hashed wheel: 40 bytes per pending timer, constant time to set and to cancel. A timer never fires early and at
+/// A hashed wheel: 32 bytes per pending timer, constant time to set and to cancel. A timer never fires early and at
 /// most one `resolution_ms` late. Not for use by several threads.
 class timer_wheel {
 public:
@@ -42,18 +42,17 @@ public:
 private:
   struct node {
     std::uint64_t due_tick = 0;
-    timed* target = nullptr; // null when free or cancelled while firing
+    timed* target = nullptr;
     std::uint32_t tag = 0;
     std::uint32_t generation = 1;
     std::uint32_t previous = 0;
     std::uint32_t next = 0;
-    std::uint32_t slot = 0;
   };
   static constexpr std::uint32_t none = ~std::uint32_t{0};
 
-  void link(std::uint32_t index, std::uint32_t slot) noexcept;
-  void unlink(std::uint32_t index) noexcept;
-  void release(std::uint32_t index) noexcept;
+  std::uint32_t slot_of(std::uint64_t tick) const noexcept { return static_cast<std::uint32_t>(tick) & (slots_ - 1); }
+  void collect(std::uint32_t slot, std::uint64_t until_tick);
+  std::uint64_t next_occupied_tick() const noexcept;
 
   std::uint32_t resolution_ms_;
   std::uint32_t slots_;
@@ -61,6 +60,7 @@ private:
   std::vector<std::uint32_t> heads_;
   std::vector<std::uint64_t> occupied_; // one bit per slot
   std::vector<node> nodes_;
+  std::vector<timer_id> due_; // used by `advance` only
   std::uint32_t free_ = none;
   std::size_t size_ = 0;
 };

@@ -33,7 +33,7 @@ enum class close_reason : std::uint8_t {
 std::string_view to_string(close_reason reason) noexcept;
 
 /// What reads from a transport. The transport owns it and calls it on its reactor's thread only, one call at a time;
-/// it is destroyed there after `on_closed`, which is called exactly once and last.
+/// it is destroyed there after `on_closed`, which is called once, last, and never from inside another of these calls.
 class receiver {
 public:
   virtual ~receiver() = default;
@@ -83,9 +83,11 @@ public:
   virtual void set_deadline(std::uint32_t delay_ms) = 0;
 
   // -- security --
-  /// Sends `last_plain_bytes`, then expects the peer's TLS handshake. Anything that arrived before is dropped; what
-  /// is sent before the handshake is complete waits for it. `domain` chooses the certificate when the peer names none.
-  /// False when already secured or closed.
+  /// Sends `last_plain_bytes`, then expects the peer's TLS handshake. What is sent before the handshake is complete
+  /// waits for it. Called from inside `on_bytes`, nothing that arrived before the handshake is delivered any more.
+  /// Called from another thread it happens a little later: a caller must then ignore all input until
+  /// `on_tls_established`. `domain` chooses the certificate when the peer names none. False when already secured or
+  /// closed.
   virtual bool start_tls(std::shared_ptr<const tls_context> context, std::string_view last_plain_bytes = {},
                          std::string_view domain = {}) = 0;
   /// The handshake is complete.

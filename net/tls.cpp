@@ -1,0 +1,578 @@
+#include "net/tls.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+
+namespace xmpp::net {
+
+namespace {
+
+template <auto Free>
+struct freed_by {
+  template <class T>
+  void operator()(T* x) const noexcept {
+    Free(x);
+  }
+};
+using context_ptr = std::unique_ptr<SSL_CTX, freed_by<SSL_CTX_free>>;
+using store_ptr = std::unique_ptr<X509_STORE, freed_by<X509_STORE_free>>;
+using cipher_ptr = std::unique_ptr<EVP_CIPHER, freed_by<EVP_CIPHER_free>>;
+
+/// A peer's certificates may take this much before they are refused.
+constexpr auto peer_chain_bytes_max = 32 * 1024;
+constexpr auto ticket_lifetime_s = 24 * 3600;
+
+std::string reason_of(unsigned long code) {
+  auto reason = ERR_reason_error_string(code);
+  return reason != nullptr ? reason : "unknown TLS error";
+}
+
+failure crypto_failure(const std::string& what) {
+  auto code = ERR_peek_last_error();
+  ERR_clear_error();
+  return failure{what + ": " + reason_of(code)};
+}
+
+std::string lower(std::string_view text) {
+  auto result = std::string{text};
+  for (auto& c : result)
+    if (c >= 'A' && c <= 'Z')
+      c = static_cast<char>(c - 'A' + 'a');
+  return result;
+}
+
+std::int64_t seconds_of(const ASN1_TIME* time) {
+  auto parts = std::tm{};
+  return ASN1_TIME_to_tm(time, &parts) == 1 ? static_cast<std::int64_t>(::timegm(&parts)) : 0;
+}
+
+// -- a BIO without memory of its own: what it reads and writes belongs to the call in progress ------------------------
+
+struct bytes_of_call {
+  std::string_view* in = nullptr;
+  std::string* out = nullptr;
+};
+thread_local bytes_of_call call;
+
+int read_from_call(BIO* self, char* to, int bytes) {
+  BIO_clear_retry_flags(self);
+  if (call.in == nullptr || call.in->empty()) {
+    BIO_set_retry_read(self);
+    return -1;
+  }
+  auto count = std::min(call.in->size(), static_cast<std::size_t>(bytes));
+  std::memcpy(to, call.in->data(), count);
+  call.in->remove_prefix(count);
+  return static_cast<int>(count);
+}
+
+int write_to_call(BIO* self, const char* from, int bytes) {
+  BIO_clear_retry_flags(self);
+  if (call.out != nullptr)
+    call.out->append(from, static_cast<std::size_t>(bytes));
+  return bytes;
+}
+
+long control(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+const BIO_METHOD* call_method() {
+  static const auto method = [] {
+    auto self = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "bytes of the call");
+    BIO_meth_set_read(self, read_from_call);
+    BIO_meth_set_write(self, write_to_call);
+    BIO_meth_set_ctrl(self, control);
+    BIO_meth_set_create(self, [](BIO* bio) {
+      BIO_set_init(bio, 1);
+      return 1;
+    });
+    return self;
+  }();
+  return method;
+}
+
+/// Lends a call's bytes to the BIO, and begins with an empty error queue, which OpenSSL demands.
+struct lend {
+  lend(std::string_view* in, std::string* out) {
+    call = {in, out};
+    if (ERR_peek_error() != 0)
+      ERR_clear_error();
+  }
+  ~lend() { call = {}; }
+};
+
+} // namespace
+
+// -- tickets ----------------------------------------------------------------------------------------------------------
+
+/// The newest key makes tickets; the one before it still opens them. (RFC 5077, 5.5)
+class ticket_keys {
+public:
+  struct key {
+    std::array<unsigned char, 16> name{};
+    std::array<unsigned char, 32> cipher{};
+    std::array<unsigned char, 32> mac{};
+  };
+
+  explicit ticket_keys(std::uint32_t rotate_after_s) : rotate_after_s_(rotate_after_s) {}
+  ~ticket_keys() {
+    OPENSSL_cleanse(&newest_, sizeof newest_);
+    OPENSSL_cleanse(&before_, sizeof before_);
+  }
+
+  bool newest(key& into) {
+    auto guard = std::lock_guard{mutex_};
+    if (!rotate())
+      return false;
+    into = newest_;
+    return true;
+  }
+
+  /// 0: unknown; 1: the newest; 2: the one before, so the ticket should be replaced.
+  int find(const unsigned char* name, key& into) {
+    auto guard = std::lock_guard{mutex_};
+    if (!rotate())
+      return 0;
+    if (std::memcmp(name, newest_.name.data(), newest_.name.size()) == 0) {
+      into = newest_;
+      return 1;
+    }
+    if (has_before_ && std::memcmp(name, before_.name.data(), before_.name.size()) == 0) {
+      into = before_;
+      return 2;
+    }
+    return 0;
+  }
+
+private:
+  bool rotate() {
+    auto now_s = static_cast<std::int64_t>(std::time(nullptr));
+    if (made_s_ != 0 && now_s - made_s_ < rotate_after_s_)
+      return true;
+    auto fresh = key{};
+    if (RAND_bytes(fresh.name.data(), fresh.name.size()) != 1 ||
+        RAND_priv_bytes(fresh.cipher.data(), fresh.cipher.size()) != 1 ||
+        RAND_priv_bytes(fresh.mac.data(), fresh.mac.size()) != 1)
+      return made_s_ != 0;
+    before_ = newest_;
+    has_before_ = made_s_ != 0;
+    newest_ = fresh;
+    made_s_ = now_s;
+    OPENSSL_cleanse(&fresh, sizeof fresh);
+    return true;
+  }
+
+  std::mutex mutex_;
+  std::int64_t rotate_after_s_;
+  std::int64_t made_s_ = 0;
+  bool has_before_ = false;
+  key newest_;
+  key before_;
+};
+
+std::shared_ptr<ticket_keys> make_ticket_keys(std::uint32_t rotate_after_s) {
+  return std::make_shared<ticket_keys>(rotate_after_s);
+}
+
+// -- context ----------------------------------------------------------------------------------------------------------
+
+struct tls_context::impl {
+  struct certificate {
+    context_ptr context;
+    std::string file;
+    std::int64_t not_before_s = 0;
+    std::int64_t not_after_s = 0;
+  };
+  std::vector<certificate> certificates;
+  std::unordered_map<std::string, std::vector<std::size_t>> by_name; ///< Also `*.` names; "" is the default.
+  std::string first_name;
+  std::string applications; ///< As on the wire (RFC 7301, 3.1).
+  std::shared_ptr<ticket_keys> tickets;
+  cipher_ptr ticket_cipher;
+  bool accepts_any_key_usage = false;
+
+  const std::vector<std::size_t>* candidates(std::string_view name) const;
+  const certificate& best(const std::vector<std::size_t>& among, std::int64_t now_s) const;
+  const certificate& choose(std::string_view name, std::int64_t now_s) const;
+  outcome<void> add(const certificate_source& source, const tls_options& options, X509_STORE* roots);
+};
+
+namespace {
+
+using impl = tls_context::impl;
+
+int on_server_name(SSL* ssl, int*, void* raw) {
+  auto& self = *static_cast<const impl*>(raw);
+  auto name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (name == nullptr)
+    return SSL_TLSEXT_ERR_NOACK;
+  if (auto among = self.candidates(lower(name)); among != nullptr) {
+    auto& chosen = self.best(*among, std::time(nullptr));
+    if (SSL_get_SSL_CTX(ssl) != chosen.context.get())
+      SSL_set_SSL_CTX(ssl, chosen.context.get());
+  }
+  // An unknown name is no error: what the stream is addressed to decides (RFC 6120, 4.7.2).
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int on_applications(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes, const unsigned char* offered,
+                    unsigned offered_bytes, void* raw) {
+  auto& ours = static_cast<const impl*>(raw)->applications;
+  unsigned char* found = nullptr;
+  if (SSL_select_next_proto(&found, chosen_bytes, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), offered, offered_bytes) != OPENSSL_NPN_NEGOTIATED)
+    return SSL_TLSEXT_ERR_ALERT_FATAL; // no_application_protocol
+  *chosen = found;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int encrypt) {
+  auto& self = *static_cast<const impl*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  auto key = ticket_keys::key{};
+  auto status = 1;
+  if (encrypt != 0) {
+    if (!self.tickets->newest(key) || RAND_bytes(iv, EVP_CIPHER_get_iv_length(self.ticket_cipher.get())) != 1)
+      return -1;
+    std::memcpy(name, key.name.data(), key.name.size());
+  } else if ((status = self.tickets->find(name, key)) == 0) {
+    return 0; // A full handshake then.
+  }
+  char digest[] = "SHA256";
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac.data(), key.mac.size()),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+      OSSL_PARAM_construct_end(),
+  };
+  if (EVP_CipherInit_ex2(cipher, self.ticket_cipher.get(), key.cipher.data(), iv, encrypt, nullptr) != 1 ||
+      EVP_MAC_CTX_set_params(mac, parameters) != 1)
+    status = -1;
+  OPENSSL_cleanse(&key, sizeof key);
+  return status;
+}
+
+// Verifies, and goes on whatever comes out: the result stays with the session, also with a resumed one.
+int on_peer_chain(X509_STORE_CTX* chain, void* raw) {
+  if (static_cast<const impl*>(raw)->accepts_any_key_usage)
+    X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(chain), X509_PURPOSE_ANY);
+  if (X509_verify_cert(chain) != 1 && X509_STORE_CTX_get_error(chain) == X509_V_OK)
+    X509_STORE_CTX_set_error(chain, X509_V_ERR_UNSPECIFIED);
+  ERR_clear_error();
+  return 1;
+}
+
+// Never asks a terminal.
+int no_password(char*, int, int, void*) {
+  return 0;
+}
+
+outcome<context_ptr> make_context(const tls_options& options, const impl& inner, X509_STORE* roots) {
+  auto context = context_ptr{SSL_CTX_new(TLS_server_method())};
+  if (context == nullptr)
+    return crypto_failure("make a TLS context");
+  auto x = context.get();
+  SSL_CTX_set_app_data(x, const_cast<impl*>(&inner));
+  SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION);
+  SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                             SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_ANTI_REPLAY);
+  SSL_CTX_set_mode(x, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                          SSL_MODE_NO_AUTO_CHAIN);
+  SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_timeout(x, ticket_lifetime_s);
+  SSL_CTX_set_num_tickets(x, 1);
+  SSL_CTX_set_max_cert_list(x, peer_chain_bytes_max);
+  SSL_CTX_set_default_passwd_cb(x, no_password);
+  // RFC 7590 and RFC 9325, 4.2. AES-128 first: the cheapest, and safe.
+  if (SSL_CTX_set_cipher_list(x, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
+      SSL_CTX_set_ciphersuites(x, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384") != 1)
+    return crypto_failure("set ciphers");
+  if (SSL_CTX_set1_groups_list(x, options.groups.c_str()) != 1)
+    return crypto_failure("set groups " + options.groups);
+  auto service = std::string_view{"xmpp"}; // Tickets are for all domains: what a peer may do is decided above TLS.
+  SSL_CTX_set_session_id_context(x, reinterpret_cast<const unsigned char*>(service.data()),
+                                 static_cast<unsigned>(service.size()));
+  SSL_CTX_set_tlsext_servername_callback(x, on_server_name);
+  SSL_CTX_set_tlsext_servername_arg(x, const_cast<impl*>(&inner));
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
+  if (!inner.applications.empty())
+    SSL_CTX_set_alpn_select_cb(x, on_applications, const_cast<impl*>(&inner));
+  if (roots != nullptr) {
+    SSL_CTX_set1_cert_store(x, roots);
+    SSL_CTX_set_verify(x, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_cert_verify_callback(x, on_peer_chain, const_cast<impl*>(&inner));
+  }
+  return context;
+}
+
+outcome<store_ptr> make_roots(const tls_options& options) {
+  auto roots = store_ptr{};
+  if (options.clients == client_certificates::ignore)
+    return roots;
+  roots.reset(X509_STORE_new());
+  auto is_loaded = options.trusted_roots_file.empty()
+                       ? X509_STORE_set_default_paths(roots.get())
+                       : X509_STORE_load_file(roots.get(), options.trusted_roots_file.c_str());
+  if (is_loaded != 1)
+    return crypto_failure("read trusted roots " + options.trusted_roots_file);
+  return roots;
+}
+
+} // namespace
+
+const std::vector<std::size_t>* tls_context::impl::candidates(std::string_view name) const {
+  if (auto i = by_name.find(std::string{name}); i != by_name.end())
+    return &i->second;
+  if (auto dot = name.find('.'); dot != std::string_view::npos)
+    if (auto i = by_name.find("*" + std::string{name.substr(dot)}); i != by_name.end())
+      return &i->second;
+  return nullptr;
+}
+
+const tls_context::impl::certificate& tls_context::impl::best(const std::vector<std::size_t>& among,
+                                                              std::int64_t now_s) const {
+  auto rank = [&](std::size_t i) {
+    auto& x = certificates[i];
+    return std::pair{x.not_before_s <= now_s && now_s <= x.not_after_s, x.not_after_s};
+  };
+  auto i = std::max_element(among.begin(), among.end(), [&](auto a, auto b) { return rank(a) < rank(b); });
+  return certificates[*i];
+}
+
+const tls_context::impl::certificate& tls_context::impl::choose(std::string_view name, std::int64_t now_s) const {
+  auto among = candidates(lower(name));
+  return best(among != nullptr ? *among : by_name.at({}), now_s);
+}
+
+outcome<void> tls_context::impl::add(const certificate_source& source, const tls_options& options, X509_STORE* roots) {
+  auto context = make_context(options, *this, roots);
+  if (!context)
+    return failure{context.why()};
+  auto x = context->get();
+  if (SSL_CTX_use_certificate_chain_file(x, source.chain_file.c_str()) != 1)
+    return crypto_failure("read certificate " + source.chain_file);
+  if (SSL_CTX_use_PrivateKey_file(x, source.key_file.c_str(), SSL_FILETYPE_PEM) != 1)
+    return crypto_failure("read key " + source.key_file);
+  if (SSL_CTX_check_private_key(x) != 1)
+    return crypto_failure("key " + source.key_file + " does not belong to " + source.chain_file);
+  auto leaf = SSL_CTX_get0_certificate(x);
+  auto domains = source.domains.empty() ? names_of(*leaf).dns : source.domains;
+  auto index = certificates.size();
+  for (auto& domain : domains)
+    by_name[lower(domain)].push_back(index);
+  if (index == 0)
+    first_name = domains.empty() ? std::string{} : lower(domains.front());
+  certificates.push_back({std::move(*context), source.chain_file, seconds_of(X509_get0_notBefore(leaf)),
+                          seconds_of(X509_get0_notAfter(leaf))});
+  return {};
+}
+
+outcome<std::shared_ptr<const tls_context>> tls_context::make(const tls_options& options) {
+  if (options.certificates.empty())
+    return failure{"TLS needs a certificate"};
+  auto inner = std::make_unique<impl>();
+  for (auto& name : options.applications) {
+    inner->applications += static_cast<char>(name.size());
+    inner->applications += name;
+  }
+  inner->tickets = options.tickets != nullptr ? options.tickets : make_ticket_keys();
+  inner->ticket_cipher.reset(EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr));
+  if (inner->ticket_cipher == nullptr)
+    return crypto_failure("find AES-256-CBC");
+  inner->accepts_any_key_usage = options.accepts_any_key_usage;
+  auto roots = make_roots(options);
+  if (!roots)
+    return failure{roots.why()};
+  for (auto& source : options.certificates)
+    if (auto added = inner->add(source, options, roots->get()); !added)
+      return failure{added.why()};
+  auto own = inner->by_name.find(inner->first_name);
+  inner->by_name[{}] = own != inner->by_name.end() ? own->second : std::vector<std::size_t>{0};
+  return std::shared_ptr<const tls_context>{new tls_context{std::move(inner)}};
+}
+
+tls_context::tls_context(std::unique_ptr<impl> inner) : impl_(std::move(inner)) {}
+
+tls_context::~tls_context() = default;
+
+const std::string& tls_context::chosen_file(std::string_view server_name, std::int64_t now_s) const {
+  return impl_->choose(server_name, now_s).file;
+}
+
+// -- session ----------------------------------------------------------------------------------------------------------
+
+std::unique_ptr<tls_session> tls_session::accept(std::shared_ptr<const tls_context> context, std::string_view domain) {
+  auto self = std::unique_ptr<tls_session>{new tls_session};
+  self->ssl_ = SSL_new(context->inner().choose(domain, std::time(nullptr)).context.get());
+  auto bio = BIO_new(call_method());
+  if (self->ssl_ == nullptr || bio == nullptr) {
+    BIO_free(bio);
+    return nullptr;
+  }
+  SSL_set_bio(self->ssl_, bio, bio);
+  SSL_set_accept_state(self->ssl_);
+  self->context_ = std::move(context);
+  return self;
+}
+
+tls_session::~tls_session() {
+  SSL_free(ssl_);
+}
+
+tls_session::status tls_session::handshake(std::string_view& in, std::string& out) {
+  if (!why_.empty())
+    return status::failed;
+  auto lent = lend{&in, &out};
+  auto result = SSL_do_handshake(ssl_);
+  if (result != 1)
+    return fail(result);
+  context_.reset();
+  return status::ok;
+}
+
+tls_session::status tls_session::read(std::string_view& in, char* to, std::size_t bytes_max, std::size_t& got,
+                                      std::string& out) {
+  got = 0;
+  if (!why_.empty())
+    return status::failed;
+  auto lent = lend{&in, &out};
+  while (got < bytes_max) {
+    // Asking OpenSSL just to hear that it wants more costs as much as a short record.
+    if (in.empty() && SSL_pending(ssl_) == 0)
+      return status::want_more;
+    auto count = std::size_t{0};
+    if (auto result = SSL_read_ex(ssl_, to + got, bytes_max - got, &count); result != 1)
+      return fail(result);
+    got += count;
+  }
+  return status::ok;
+}
+
+tls_session::status tls_session::write(std::string_view plain, std::string& out) {
+  if (!why_.empty())
+    return status::failed;
+  auto lent = lend{nullptr, &out};
+  while (!plain.empty()) {
+    auto count = std::size_t{0};
+    if (auto result = SSL_write_ex(ssl_, plain.data(), plain.size(), &count); result != 1) {
+      fail(result);
+      if (why_.empty())
+        why_ = "write before the handshake is complete";
+      return status::failed;
+    }
+    plain.remove_prefix(count);
+  }
+  return status::ok;
+}
+
+void tls_session::close(std::string& out) {
+  if (!why_.empty() || SSL_is_init_finished(ssl_) == 0)
+    return;
+  auto lent = lend{nullptr, &out};
+  SSL_shutdown(ssl_);
+}
+
+tls_session::status tls_session::fail(int result) {
+  switch (SSL_get_error(ssl_, result)) {
+  case SSL_ERROR_WANT_READ:
+    return status::want_more;
+  case SSL_ERROR_ZERO_RETURN:
+    return status::closed;
+  default:
+    why_ = reason_of(ERR_peek_error());
+    ERR_clear_error();
+    return status::failed;
+  }
+}
+
+tls_facts tls_session::facts() const {
+  auto result = tls_facts{};
+  result.version = SSL_get_version(ssl_);
+  result.cipher = SSL_get_cipher_name(ssl_);
+  if (auto name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name); name != nullptr)
+    result.server_name = lower(name);
+  const unsigned char* application = nullptr;
+  auto bytes = 0u;
+  SSL_get0_alpn_selected(ssl_, &application, &bytes);
+  if (bytes > 0)
+    result.application.assign(reinterpret_cast<const char*>(application), bytes);
+  result.is_resumed = SSL_session_reused(ssl_) == 1;
+  if (auto peer = SSL_get0_peer_certificate(ssl_); peer != nullptr) {
+    result.has_peer_certificate = true;
+    result.peer_chain_verified = SSL_get_verify_result(ssl_) == X509_V_OK;
+    result.peer_names = names_of(*peer);
+  }
+  return result;
+}
+
+namespace {
+
+std::string exporter(SSL* ssl) {
+  // RFC 9266, 2: the context is present and empty.
+  constexpr auto label = std::string_view{"EXPORTER-Channel-Binding"};
+  auto result = std::string(32, '\0');
+  if (SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(result.data()), result.size(), label.data(),
+                                 label.size(), reinterpret_cast<const unsigned char*>(""), 0, 1) != 1)
+    result.clear();
+  return result;
+}
+
+std::string server_end_point(SSL* ssl) {
+  auto certificate = SSL_get_certificate(ssl);
+  auto digest_nid = NID_undef;
+  if (certificate == nullptr || OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest_nid, nullptr) != 1)
+    return {};
+  // RFC 5929, 4.1. A signature without a hash of its own (EdDSA) has no such binding.
+  if (digest_nid == NID_md5 || digest_nid == NID_sha1)
+    digest_nid = NID_sha256;
+  auto digest = EVP_get_digestbynid(digest_nid);
+  auto result = std::string(EVP_MAX_MD_SIZE, '\0');
+  auto bytes = 0u;
+  if (digest == nullptr ||
+      X509_digest(certificate, digest, reinterpret_cast<unsigned char*>(result.data()), &bytes) != 1)
+    return {};
+  result.resize(bytes);
+  return result;
+}
+
+// The first Finished of the handshake: the client's in a full one, ours in a resumed one. (RFC 5929, 3.1)
+std::string first_finished(SSL* ssl) {
+  auto result = std::string(EVP_MAX_MD_SIZE, '\0');
+  auto bytes = SSL_session_reused(ssl) == 1 ? SSL_get_finished(ssl, result.data(), result.size())
+                                            : SSL_get_peer_finished(ssl, result.data(), result.size());
+  result.resize(std::min(bytes, result.size()));
+  return result;
+}
+
+} // namespace
+
+std::string tls_session::channel_binding(channel_binding_type type) const {
+  auto is_newest = SSL_version(ssl_) >= TLS1_3_VERSION;
+  // Without it a man in the middle can make two sessions with equal secrets. (RFC 7627, 1)
+  auto has_extended_secret = is_newest || SSL_get_extms_support(ssl_) == 1;
+  auto result = std::string{};
+  if (type == channel_binding_type::tls_server_end_point)
+    result = server_end_point(ssl_);
+  else if (type == channel_binding_type::tls_exporter && has_extended_secret)
+    result = exporter(ssl_);
+  else if (type == channel_binding_type::tls_unique && has_extended_secret && !is_newest)
+    result = first_finished(ssl_);
+  ERR_clear_error();
+  return result;
+}
+
+} // namespace xmpp::net
