@@ -170,9 +170,13 @@ std::string check_endpoint(std::string_view text) {
 std::string check_component_level(std::string_view text) {
   auto at = text.find('=');
   auto level = log_level{};
-  return at != std::string_view::npos && at > 0 && from_string(text.substr(at + 1), level)
-             ? ""
-             : "is no component=level, such as \"session=debug\"";
+  if (at == std::string_view::npos || !from_string(text.substr(at + 1), level))
+    return "is no component=level, such as \"session=debug\"";
+  auto component = text.substr(0, at);
+  auto known = std::vector<std::string_view>(log::components.begin(), log::components.end());
+  if (std::find(known.begin(), known.end(), component) == known.end())
+    return "names no component; the nearest is " + in_quotes(nearest(component, known));
+  return {};
 }
 
 std::string check_uri(std::string_view text) {
@@ -1042,18 +1046,6 @@ std::string_view to_string(registration_policy x) noexcept {
 }
 std::string_view to_string(conflict_policy x) noexcept {
   return name_of(x);
-}
-std::string_view to_string(log_level x) noexcept {
-  return name_of(x);
-}
-
-bool from_string(std::string_view text, log_level& out) noexcept {
-  auto& all = names<log_level>::all;
-  auto i = std::find(all.begin(), all.end(), text);
-  if (i == all.end())
-    return false;
-  out = static_cast<log_level>(i - all.begin());
-  return true;
 }
 
 } // namespace xmpp

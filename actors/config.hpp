@@ -2,6 +2,7 @@
 // parser, examples/troupe.conf and the comparison on a reload all read that table.
 #pragma once
 
+#include "actors/log.hpp"
 #include "protocol/error.hpp"
 #include "protocol/limits.hpp"
 
@@ -27,15 +28,6 @@ enum class registration_policy : std::uint8_t { closed, loopback, open };
 /// What happens when a client asks for a resource that is taken (RFC 6120, 7.7.2.2): the old session ends, the new one
 /// is refused, or the new one gets another name.
 enum class conflict_policy : std::uint8_t { replace, refuse, rename };
-
-enum class log_format : std::uint8_t {
-  automatic, ///< Text on a terminal, journal lines under systemd, else JSON lines.
-  text,
-  json,
-  journal,
-};
-
-enum class log_level : std::uint8_t { debug, info, warning, error, off };
 
 /// One virtual host: `[hosts.<label>]` over what `[host_defaults]` says.
 struct host_config {
@@ -186,8 +178,5 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
 
 std::string_view to_string(registration_policy x) noexcept;
 std::string_view to_string(conflict_policy x) noexcept;
-std::string_view to_string(log_level x) noexcept;
-/// False when it is no level's name.
-bool from_string(std::string_view text, log_level& out) noexcept;
 
 } // namespace xmpp
