@@ -5,10 +5,12 @@
 #include "actors/interfaces.hpp"
 #include "actors/router.hpp"
 #include "actors/session_table.hpp"
+#include "actors/throttle.hpp"
 #include "cluster/replica.hpp"
 #include "net/accept_limiter.hpp"
 #include "net/tls.hpp"
 #include "protocol/extension.hpp"
+#include "protocol/stream.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -32,6 +34,7 @@ struct live_settings {
   config options;
   std::unordered_map<std::string, std::shared_ptr<const host>> hosts; ///< By prepared domain.
   std::shared_ptr<const net::tls_context> tls;
+  std::shared_ptr<const stream_policy> streams;
 
   /// Null for a domain that is not ours.
   const host* find_host(std::string_view domain) const;
@@ -50,6 +53,17 @@ struct server_context {
   stream_limits limits; ///< As configured at the start: parsers are made with them.
   std::uint16_t node_id = 0;
   std::atomic<bool> draining{false};
+  throttle sign_ins;      ///< Failures, by account and by address.
+  throttle registrations; ///< By address.
+
+  /// A plain call for each stanza, so it looks nothing up under a lock: hosts come and go with a restart only.
+  bool is_own_domain(std::string_view domain) const noexcept {
+    for (auto& one : domains)
+      if (one == domain)
+        return true;
+    return false;
+  }
+  std::vector<std::string> domains;
 
   std::shared_ptr<const live_settings> live() const { return std::atomic_load(&live_); }
   void swap_live(std::shared_ptr<const live_settings> next) { std::atomic_store(&live_, std::move(next)); }

@@ -15,7 +15,8 @@ hasher::behavior_type hasher::make_behavior() {
     [this](const msg::check_password& x) {
       if (mailbox_size() > waiting_max)
         return msg::password_checked{false, true};
-      return msg::password_checked{sasl::check_password(x.password, x.candidate), false};
+      auto stored = sasl::decode(x.stored);
+      return msg::password_checked{stored && sasl::check_password(x.password, *stored), false};
     },
     [this](const msg::derive& x) {
       if (mailbox_size() > waiting_max)

@@ -29,6 +29,8 @@ using session_actor = caf::typed_actor<
   caf::reacts_to<std::shared_ptr<msg::tls_established>>,
   // The time before authentication is over.
   caf::reacts_to<msg::timed_out>,
+  // The pause after a failed attempt to sign in is over.
+  caf::reacts_to<msg::go_on>,
   // Ends the stream: replaced, removed, shut down.
   caf::reacts_to<msg::end_stream>,
   // The account lost its state: registers again.

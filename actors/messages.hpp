@@ -3,7 +3,6 @@
 
 #include "protocol/error.hpp"
 #include "protocol/parser.hpp"
-#include "protocol/sasl.hpp"
 #include "protocol/stanza.hpp"
 
 #include <cstdint>
@@ -14,7 +13,7 @@
 #include <vector>
 
 #include <caf/allowed_unsafe_message_type.hpp>
-#include <caf/fwd.hpp>
+#include <caf/actor_control_block.hpp>
 
 namespace xmpp {
 
@@ -111,7 +110,7 @@ struct remove_account {
 /// For the hasher.
 struct check_password {
   std::string password;
-  sasl::credentials candidate;
+  std::string stored; ///< Encoded credentials.
 };
 struct password_checked {
   bool matches = false;
@@ -182,6 +181,11 @@ struct disconnected {
 };
 /// A time limit has passed.
 struct timed_out {};
+/// The pause after a failed attempt to sign in is over.
+struct go_on {};
+
+/// To a listener.
+struct stop_accepting {};
 
 // -- supervision --
 
@@ -228,6 +232,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::check_password)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::password_checked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::derive)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::derived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stop_accepting)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::child_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::outcome)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::committed)
@@ -242,6 +247,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_broken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_closed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::disconnected)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::timed_out)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::go_on)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::child_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::verdict)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::fail_now)

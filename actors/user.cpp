@@ -235,8 +235,9 @@ msg::description user::describe() const {
 
 msg::attached user::attach(const msg::attach& x) {
   auto* home = own_host();
-  // An anonymous account lives as long as its session and is nowhere stored.
-  if (!home || (!exists_ && !x.anonymous) || disabled_)
+  if (x.anonymous && !exists_)
+    exists_ = anonymous_ = true;
+  if (!home || !exists_ || disabled_)
     return {errc::not_allowed};
   auto resource = x.resource;
   if (!resource.empty())
@@ -265,6 +266,8 @@ msg::attached user::attach(const msg::attach& x) {
 }
 
 void user::attach_again(const msg::attach& x) {
+  if (x.anonymous)
+    exists_ = anonymous_ = true;
   auto full = account_.with_resource(x.resource);
   if (!find_session(full, x.session_id)) {
     bound_.push_back({x.session->actor, x.session_id});
@@ -290,7 +293,10 @@ void user::drop_session(std::size_t index, const std::optional<stanza>& last) {
   if (view.available)
     broadcast(last ? *last
                    : stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, {}});
-  if (bound_.empty() && exists_) {
+  if (bound_.empty() && anonymous_) { // Nothing of it may stay.
+    anonymous_ = false;
+    remove_everything([](errc) {});
+  } else if (bound_.empty() && exists_) {
     auto status = last ? last->child("status", ns::client) : element{};
     last_activity_ = std::make_unique<last_activity_record>();
     last_activity_->ms = now_ms();
@@ -474,12 +480,15 @@ caf::result<msg::outcome> user::remove_account() {
   return promise;
 }
 
-void user::remove_everything(std::function<void(errc)> then) {
+void user::remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye) {
   auto changes = write_set{};
   accounts::erase(changes, place());
-  commit(std::move(changes), std::nullopt, [this, then = std::move(then)](errc failure) {
+  commit(std::move(changes), goodbye, [this, then = std::move(then), goodbye](errc failure) {
     if (failure != errc::none)
       return then(failure);
+    if (goodbye)
+      route(*goodbye);
+    exists_ = false; // from here on nothing more is stored
     // Contacts see the end of every subscription, as if each item had been removed (RFC 6121, 2.5).
     while (!views_.empty()) {
       auto actor = bound_.back().actor;
@@ -492,7 +501,6 @@ void user::remove_everything(std::function<void(errc)> then) {
       if (has_from(item.subscription))
         route(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
     }
-    exists_ = false;
     roster_ = {};
     blocks_ = nullptr;
     offline_ = {};

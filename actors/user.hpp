@@ -88,7 +88,8 @@ private:
   caf::result<msg::found> lookup();
   caf::result<msg::outcome> set_credentials(const msg::set_credentials& x);
   caf::result<msg::outcome> remove_account();
-  void remove_everything(std::function<void(errc)> then);
+  /// `goodbye`, if any, goes out before the streams end.
+  void remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye = std::nullopt);
 
   // -- sending --
   /// To whomever it is for: an account's shard, a host's own services, later another server.
@@ -115,6 +116,7 @@ private:
   void roster_get(const stanza& x, std::size_t session);
   void roster_set(const stanza& x);
   void push_roster(const element& query);
+  void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);
   void inbound_subscription(const stanza& x);
   void apply(const transition& t, direction way, const jid& contact, const stanza& x);
@@ -123,12 +125,16 @@ private:
   // -- user_requests.cpp --
   void sent(const msg::sent& x);
   void answer(const stanza& x);
+  void answer_with(const stanza& x, std::optional<std::string> record);
+  void change_password(const stanza& x, const stanza& reply, std::string password);
+  void set_blocks(const stanza& x, const stanza& reply, blocklist next, const element& push);
   friend class user_context;
 
   server_context& server_;
   const jid account_;
   const shard_id shard_;
   phase phase_ = phase::loading;
+  bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   bool flushing_offline_ = false;
   std::uint16_t awaited_sessions_ = 0;

@@ -24,17 +24,16 @@ void user::deliver(const stanza& x) {
   if (phase_ == phase::retiring)
     return send(server_.route.shard(shard_), msg::deliver{x});
   trace::note(trace::station::handled, "user", account_, x);
-  if (exists_) {
-    auto view = user_context{*this};
-    for (auto& one : all_extensions()) {
-      if (!one.on_received)
-        continue;
-      auto said = one.on_received(x, view);
+  auto live = server_.live();
+  if (auto* home = live->find_host(account_.domain()); home && exists_) {
+    auto view = user_context{*this, home->info};
+    for (auto* one : hooks_on_received()) {
+      auto said = one->on_received(x, view);
       if (said.what == verdict::drop)
         return trace::note(trace::station::refused, "user", account_, x);
       if (said.what == verdict::reject)
         return refuse(x, said.code, said.application_condition);
-      if (said.instead) // Hooks behind it see what it became.
+      if (said.instead) // What it became.
         return deliver_checked(*said.instead);
     }
   }

@@ -55,7 +55,7 @@ void user::own_presence(const stanza& x, std::size_t session) {
     if (!roster_.items.empty()) {
       auto probe = presence_of(stanza_type::probe, full, {});
       for (auto& item : roster_.items)
-        if (has_to(item.subscription) && !(blocks_ && blocks_->matches(item.contact))) {
+        if (has_to(item.subscription) && !(blocks_ && blocks_->is_blocked(item.contact))) {
           probe.to = item.contact;
           route(probe);
         }
@@ -70,7 +70,7 @@ void user::own_presence(const stanza& x, std::size_t session) {
 void user::broadcast(const stanza& x) {
   auto copy = x;
   for (auto& item : roster_.items) {
-    if (!has_from(item.subscription) || (blocks_ && blocks_->matches(item.contact)))
+    if (!has_from(item.subscription) || (blocks_ && blocks_->is_blocked(item.contact)))
       continue;
     copy.to = item.contact;
     route(copy);

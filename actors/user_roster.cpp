@@ -81,14 +81,14 @@ void user::roster_set(const stanza& x) {
 
 void user::push_roster(const element& query) {
   for (auto i = std::size_t{0}; i < views_.size(); ++i)
-    if (views_[i].interested) {
-      auto push = xml::builder{"iq", ns::client}
-                    .attribute("type", "set")
-                    .attribute("id", random_text(12))
-                    .child(query)
-                    .finish();
-      to_session(i, {std::move(push), account_, views_[i].full});
-    }
+    if (views_[i].interested)
+      push_to(i, query);
+}
+
+void user::push_to(std::size_t session, const element& payload) {
+  auto push = xml::builder{"iq", ns::client};
+  push.attribute("type", "set").attribute("id", random_text(12)).child(payload);
+  to_session(session, {push.finish(), account_, views_[session].full});
 }
 
 /// A session subscribes, or answers a request; `x.to` is the contact.

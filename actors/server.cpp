@@ -1,0 +1,355 @@
+#include "actors/server.hpp"
+
+#include "actors/hasher.hpp"
+#include "actors/listener.hpp"
+#include "actors/log.hpp"
+#include "actors/shard.hpp"
+#include "actors/version.hpp"
+#include "protocol/parser.hpp"
+#include "protocol/sasl.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace xmpp {
+
+namespace {
+
+constexpr std::uint32_t close_grace_ms = 5'000;
+
+/// 32 bytes that stay with the data; made at the first start.
+result<std::string> load_secret(const std::filesystem::path& folder) {
+  auto path = folder / "secret";
+  auto in = std::ifstream{path, std::ios::binary};
+  if (in) {
+    auto bytes = std::string(std::istreambuf_iterator<char>{in}, {});
+    if (bytes.size() == 32)
+      return bytes;
+    return error{errc::corrupt_record, path.string() + " must have 32 bytes"};
+  }
+  auto bytes = sasl::secure_random(32);
+  auto fd = net::unique_fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+  if (!fd || ::write(fd.get(), bytes.data(), bytes.size()) != ssize_t(bytes.size()) || ::fsync(fd.get()) != 0)
+    return error{errc::storage_failure, "cannot write " + path.string()};
+  return bytes;
+}
+
+/// `192.0.2.1:5222`, `[::]:5222`
+result<net::address> parse_address(const std::string& text) {
+  auto colon = text.rfind(':');
+  auto port = 0;
+  if (colon != std::string::npos)
+    port = std::atoi(text.c_str() + colon + 1);
+  if (port < 0 || port > 65'535 || colon == std::string::npos)
+    return error{errc::bad_request, "not an address with a port: " + text};
+  auto parsed = net::address::parse(std::string_view{text}.substr(0, colon), std::uint16_t(port));
+  if (!parsed)
+    return error{errc::bad_request, parsed.why()};
+  return *parsed;
+}
+
+} // namespace
+
+const host* live_settings::find_host(std::string_view domain) const {
+  // Few hosts: a scan beats making a key.
+  for (auto& [name, one] : hosts)
+    if (name == domain)
+      return one.get();
+  return nullptr;
+}
+
+result<std::unique_ptr<server>> server::start(const config& options) {
+  initialize_xml();
+  auto self = std::unique_ptr<server>{new server};
+  self->file_ = options.file;
+  self->started_ms_ = now_ms();
+  self->ticket_keys_ = net::make_ticket_keys();
+  self->system_config_ = std::make_unique<caf::actor_system_config>();
+  apply(options, *self->system_config_);
+  self->system_ = std::make_unique<caf::actor_system>(*self->system_config_);
+  self->context_ = std::make_unique<server_context>(options.storage.shards);
+  auto& context = *self->context_;
+  context.limits = options.c2s.limits;
+  auto live = self->make_live(options);
+  if (!live)
+    return live.error();
+  context.swap_live(*std::move(live));
+  if (auto opened = self->open_store(options); !opened)
+    return opened.error();
+  auto& listen = options.listen;
+  auto limits = net::accept_limits{};
+  limits.at_once_max = listen.per_address_max;
+  limits.per_minute_max = listen.per_address_per_minute;
+  limits.burst_max = std::max(listen.per_address_per_minute, 20u);
+  limits.total_max = listen.connections_max;
+  limits.loopback_is_exempt = std::find(listen.unlimited_addresses.begin(), listen.unlimited_addresses.end(),
+                                        "127.0.0.1") != listen.unlimited_addresses.end();
+  context.limiter = std::make_unique<net::accept_limiter>(limits);
+  if (auto started = self->start_actors(options); !started)
+    return started.error();
+  return self;
+}
+
+result<std::shared_ptr<const live_settings>> server::make_live(const config& options) const {
+  auto live = std::make_shared<live_settings>();
+  live->options = options;
+  auto tls = net::tls_options{};
+  tls.tickets = ticket_keys_;
+  for (auto& one : options.hosts) {
+    auto made = std::make_shared<host>();
+    made->options = one;
+    auto& info = made->info;
+    info.domain = jid::from_prepared(one.name);
+    info.software_version = version_text;
+    info.tells_version = one.tells_version;
+    info.contacts = one.contacts();
+    info.started_ms = started_ms_;
+    info.vcard_bytes_max = one.vcard_bytes_max;
+    info.private_xml_bytes_max = one.private_xml_bytes_max;
+    info.private_xml_elements_max = one.private_xml_elements_max;
+    info.blocklist_items_max = one.blocklist_items_max;
+    live->hosts.emplace(one.name, std::move(made));
+    for (auto i = std::size_t{0}; i < one.certificate_files.size(); ++i)
+      tls.certificates.push_back({{one.name},
+                                  one.certificate_files[i].string(),
+                                  i < one.key_files.size() ? one.key_files[i].string() : one.certificate_files[i].string()});
+    if (!one.client_ca_file.empty()) {
+      tls.clients = net::client_certificates::request;
+      tls.trusted_roots_file = one.client_ca_file.string();
+    }
+  }
+  if (!tls.certificates.empty()) {
+    auto made = net::tls_context::make(tls);
+    if (!made)
+      return error{errc::bad_request, made.why()};
+    live->tls = *std::move(made);
+  } else if (options.tls.required) {
+    return error{errc::bad_request, "tls.required is on, but no host has a certificate"};
+  }
+  return std::shared_ptr<const live_settings>{std::move(live)};
+}
+
+result<void> server::open_store(const config& options) {
+  auto& storage = options.storage;
+  auto where = store_options{};
+  where.folder = options.server.data_folder / "store";
+  where.shard_count = storage.shards;
+  where.cache_bytes_max = storage.cache_bytes_max;
+  where.memtable_bytes_max = storage.memtable_bytes_max;
+  auto opened = store::open(where);
+  if (!opened)
+    return opened.error();
+  auto how = writer_options{};
+  how.writer_queue_bytes_max = storage.writer_queue_bytes_max;
+  how.batch_bytes_max = storage.batch_bytes_max;
+  how.log_bytes_max = storage.log_bytes_max;
+  how.reads_waiting_max = storage.reads_waiting_max;
+  context_->storage = std::make_unique<writer>(*std::move(opened), how, [](const storage_health& x) {
+    if (x.failed)
+      log::error("storage.failed", {{"reason", x.reason}});
+    else
+      log::info("storage.recovered", {});
+  });
+  for (auto i = 0u; i < storage.shards; ++i)
+    context_->replicas.push_back(std::make_unique<replica>(shard_id(i), *context_->storage));
+  auto secret = load_secret(options.server.data_folder);
+  if (!secret)
+    return secret.error();
+  context_->secret = *std::move(secret);
+  return {};
+}
+
+result<void> server::start_actors(const config& options) {
+  auto& context = *context_;
+  auto count = options.c2s.reactor_threads;
+  if (count == 0)
+    count = std::max(1u, std::thread::hardware_concurrency() / 2);
+  for (auto i = 0u; i < count; ++i)
+    reactors_.push_back(std::make_unique<reactor_unit>(*system_));
+
+  struct socket {
+    listening what;
+    std::shared_ptr<net::unique_fd> fd;
+  };
+  auto sockets = std::vector<socket>{};
+  auto bind = [&](const std::vector<std::string>& addresses, bool direct_tls) -> result<void> {
+    for (auto& text : addresses) {
+      auto where = parse_address(text);
+      if (!where)
+        return where.error();
+      auto fd = net::listen(*where, {int(options.listen.backlog), false});
+      if (!fd)
+        return error{errc::conflict, fd.why()};
+      auto what = listening{};
+      auto actual = net::local_address(fd->get());
+      what.where = actual ? *actual : *where;
+      what.name = std::string{direct_tls ? "c2s_tls " : "c2s "} + what.where.text();
+      what.direct_tls = direct_tls;
+      what.backlog = int(options.listen.backlog);
+      // Each socket is accepted from by another reactor; connections go round.
+      for (auto i = std::size_t{0}; i < reactors_.size(); ++i)
+        what.reactors.push_back(reactors_[(i + sockets.size()) % reactors_.size()].get());
+      listening_on_.push_back(what.name);
+      sockets.push_back({std::move(what), std::make_shared<net::unique_fd>(*std::move(fd))});
+    }
+    return {};
+  };
+  if (auto bound = bind(options.listen.c2s, false); !bound)
+    return bound;
+  if (context.live()->tls)
+    if (auto bound = bind(options.listen.c2s_tls, true); !bound)
+      return bound;
+
+  for (auto i = std::size_t{0}; i < reactors_.size(); ++i)
+    reactors_[i]->start("reactor");
+
+  using child = supervisor::child;
+  auto shards = std::vector<child>{};
+  for (auto i = 0u; i < context.route.shard_count(); ++i)
+    shards.push_back({"shard " + std::to_string(i), [&context, i](supervisor& s) {
+                        auto made = s.system().spawn<shard>(s.self_ptr(), std::ref(context), shard_id(i));
+                        context.route.set(shard_id(i), made);
+                        return caf::actor_cast<caf::strong_actor_ptr>(made);
+                      }});
+  auto sessions = std::make_shared<caf::strong_actor_ptr>();
+  auto listeners = std::vector<child>{};
+  for (auto& one : sockets)
+    listeners.push_back({one.what.name, [this, &context, one, sessions](supervisor& s) {
+                           auto what = one.what;
+                           what.sessions = *sessions;
+                           auto made = caf::actor_cast<caf::strong_actor_ptr>(
+                             s.system().spawn<listener>(s.self_ptr(), std::ref(context), what, one.fd));
+                           listeners_.push_back(made);
+                           return made;
+                         }});
+  auto below = [](std::string name, std::vector<child> children, restart_options how) {
+    return child{name, [name, children = std::move(children), how](supervisor& s) {
+                   return caf::actor_cast<caf::strong_actor_ptr>(
+                     s.system().spawn<supervisor>(s.self_ptr(), actor_kind::supervisor, name, children, how));
+                 }};
+  };
+  // What is to the right depends on what is to its left: rest for one.
+  auto top = std::vector<child>{};
+  top.push_back({"hasher", [&context](supervisor& s) {
+                   auto made = s.system().spawn<hasher, caf::detached>(s.self_ptr());
+                   context.hasher = made;
+                   return caf::actor_cast<caf::strong_actor_ptr>(made);
+                 }});
+  top.push_back(below("shards", std::move(shards), {}));
+  top.push_back({"sessions", [sessions](supervisor& s) {
+                   *sessions = caf::actor_cast<caf::strong_actor_ptr>(s.system().spawn<supervisor>(
+                     s.self_ptr(), actor_kind::supervisor, "sessions", std::vector<child>{}));
+                   return *sessions;
+                 }});
+  top.push_back(below("listeners", std::move(listeners), {}));
+  root_ = system_->spawn<supervisor>(caf::strong_actor_ptr{}, actor_kind::server, "server", std::move(top),
+                                     restart_options{strategy::one_for_one, 5, std::chrono::seconds{10}});
+  caf::actor_cast<caf::abstract_actor*>(root_)->attach_functor([this](const caf::error& reason) {
+    auto guard = std::lock_guard{mutex_};
+    if (!stopped_)
+      root_failed_ = reason != caf::exit_reason::user_shutdown;
+    changed_.notify_all();
+  });
+  return {};
+}
+
+bool server::wait() {
+  auto guard = std::unique_lock{mutex_};
+  changed_.wait(guard, [this] { return stop_requested_ || root_failed_; });
+  return !root_failed_;
+}
+
+void server::request_stop() {
+  auto guard = std::lock_guard{mutex_};
+  stop_requested_ = true;
+  changed_.notify_all();
+}
+
+result<std::vector<std::string>> server::reload() {
+  auto before = context_->live();
+  auto next = file_.empty() ? result<config>{before->options} : load_config(file_);
+  if (!next)
+    return next.error();
+  // What needs a restart stays as it is; the rest of the new file counts from now on.
+  auto lines = std::vector<std::string>{};
+  for (auto& change : diff(before->options, *next))
+    lines.push_back(change.name + ": " + change.before + " -> " + change.after +
+                    (change.is_live ? "" : " (needs a restart)"));
+  auto live = make_live(*next);
+  if (!live)
+    return live.error();
+  context_->swap_live(*std::move(live));
+  lines.push_back("certificates read again");
+  for (auto& line : lines)
+    log::info("server.reloaded", {{"what", line}});
+  return lines;
+}
+
+void server::drain() {
+  context_->draining = true;
+  for (auto& one : listeners_)
+    caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
+  // The sending away is bounded in rate, so that whoever takes the clients is not overrun.
+  auto live = context_->live();
+  auto rate = std::max(1u, live->options.server.drain_per_second);
+  auto delay = std::chrono::milliseconds{0};
+  auto sent = 0u;
+  auto all = std::vector<session_actor>{};
+  context_->sessions.for_each([&](const jid&, const session_actor& x) { all.push_back(x); });
+  auto how = msg::end_stream{live->options.server.drain_host.empty() ? errc::system_shutdown : errc::see_other_host,
+                             {}, live->options.server.drain_host};
+  for (auto& one : all) {
+    caf::delayed_anon_send(one, delay, how);
+    if (++sent % std::max(1u, rate / 10) == 0)
+      delay += std::chrono::milliseconds{100};
+  }
+}
+
+void server::stop() {
+  {
+    auto guard = std::lock_guard{mutex_};
+    if (std::exchange(stopped_, true))
+      return;
+  }
+  if (!context_ || !root_)
+    return;
+  for (auto& one : listeners_)
+    caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
+  // Every session, bound or not, says goodbye and lets its peer close.
+  registry::instance().for_each(actor_kind::session, [](const registry::entry& x) {
+    caf::anon_send(caf::actor_cast<session_actor>(x.actor), msg::end_stream{errc::system_shutdown});
+    return true;
+  });
+  auto until = std::chrono::steady_clock::now() +
+               std::chrono::seconds{context_->live()->options.server.shutdown_timeout_s};
+  while (metrics::instance().connections_open.load() != 0 && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  listeners_.clear();
+  caf::anon_send_exit(root_, caf::exit_reason::user_shutdown);
+  context_->storage->stop();
+  for (auto& one : reactors_)
+    one->stop();
+}
+
+server::~server() {
+  stop();
+  backend_ = nullptr;
+  root_ = nullptr;
+  if (context_)
+    for (auto i = 0u; i < context_->route.shard_count(); ++i)
+      context_->route.set(shard_id(i), {});
+  if (context_)
+    context_->hasher = {};
+  system_ = nullptr; // waits for the actors
+  reactors_.clear();
+  context_ = nullptr;
+}
+
+} // namespace xmpp

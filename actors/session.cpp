@@ -1,0 +1,392 @@
+#include "actors/session.hpp"
+
+#include "actors/log.hpp"
+#include "actors/random.hpp"
+#include "actors/trace.hpp"
+#include "protocol/namespaces.hpp"
+
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+constexpr std::uint32_t close_grace_ms = 5'000;
+constexpr auto request_timeout = std::chrono::seconds{30};
+
+/// What the session's handler of an element owes its reader.
+struct handled_one {
+  stream_control& control;
+  net::transport* transport;
+  ~handled_one() {
+    if (control.waiting.fetch_sub(1) <= stream_control::waiting_max / 4 && control.paused.load() &&
+        control.paused.exchange(false) && transport)
+      transport->resume_reading();
+  }
+};
+
+} // namespace
+
+struct session::negotiating {
+  negotiation machine;
+  actions later; ///< Held back after a failed attempt to sign in.
+};
+
+session::session(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server,
+                 std::shared_ptr<stream_control> control, net::address peer)
+    : supervised(cfg, actor_kind::session, std::move(parent)), server_(server), control_(std::move(control)),
+      negotiating_(new negotiating{{server.live()->streams, peer.is_loopback()}, {}}), peer_(peer) {}
+
+session::~session() = default;
+
+session::behavior_type session::make_behavior() {
+  begin({}, {});
+  return {
+    [this](const msg::deliver& x) { deliver(x.what); },
+    [this](const msg::received& x) {
+      auto done = handled_one{*control_, transport_.get()};
+      if (ended_)
+        return;
+      if (negotiating_)
+        carry_out(negotiating_->machine.received(x.what));
+      else
+        received(x.what);
+    },
+    [this](const msg::stream_opened& x) {
+      if (negotiating_)
+        carry_out(negotiating_->machine.opened(x.header));
+      else
+        end(errc::invalid_xml, "a second stream header");
+    },
+    [this](const msg::stream_broken& x) {
+      if (negotiating_)
+        carry_out(negotiating_->machine.broken(x.reason));
+      else
+        end(x.reason);
+    },
+    [this](const msg::stream_closed&) {
+      if (negotiating_)
+        carry_out(negotiating_->machine.closed());
+      else
+        end(errc::none);
+    },
+    [this](const msg::disconnected& x) {
+      log::debug("session.disconnected", {{"jid", full_.text()}, {"reason", x.reason}});
+      leave();
+      quit();
+    },
+    [this](const std::shared_ptr<msg::tls_established>& x) {
+      if (!negotiating_)
+        return;
+      auto info = tls_info{};
+      info.bindings.tls_exporter = transport_->channel_binding(net::channel_binding_type::tls_exporter);
+      info.bindings.tls_server_end_point = transport_->channel_binding(net::channel_binding_type::tls_server_end_point);
+      info.bindings.tls_unique = transport_->channel_binding(net::channel_binding_type::tls_unique);
+      if (x->facts.peer_chain_verified)
+        info.certified = x->facts.peer_names.xmpp_addresses;
+      info.server_name = x->facts.server_name;
+      carry_out(negotiating_->machine.tls_established(info));
+    },
+    [this](const msg::timed_out&) {
+      if (negotiating_)
+        carry_out(negotiating_->machine.timed_out());
+    },
+    [this](const msg::go_on&) {
+      if (negotiating_)
+        carry_out(std::exchange(negotiating_->later, {}));
+    },
+    [this](const msg::end_stream& x) { end(x.reason, x.text, x.see_other_host); },
+    [this](const msg::attach_again&) { attach_again(); },
+    [this](const msg::blocks_changed& x) { blocks_ = x.blocks; },
+    [this](const msg::verdict& x) { decide(x); },
+    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+    [this](const msg::describe&) { return describe(); },
+  };
+}
+
+bool session::must_wait(caf::mailbox_element& x) {
+  if (!negotiating_ || (!negotiating_->machine.waiting() && negotiating_->later.empty()))
+    return false;
+  auto& content = x.content();
+  return content.match_elements<msg::received>() || content.match_elements<msg::stream_opened>() ||
+         content.match_elements<msg::stream_closed>() || content.match_elements<msg::stream_broken>();
+}
+
+// -- negotiation -----------------------------------------------------------------------------------------------------
+
+void session::carry_out(actions todo) {
+  // The reader must know before the client can answer.
+  for (auto& one : todo) {
+    if (std::holds_alternative<act::authenticated>(one))
+      control_->authenticated = true;
+    if (std::holds_alternative<act::restart>(one) || std::holds_alternative<act::start_tls>(one))
+      control_->restart = true;
+  }
+  for (auto i = std::size_t{0}; i < todo.size() && !ended_; ++i) {
+    auto wait = std::visit([this](auto& x) { return carry_out_one(x); }, todo[i]);
+    if (wait.count() != 0 && negotiating_) {
+      negotiating_->later.assign(std::make_move_iterator(todo.begin() + std::ptrdiff_t(i) + 1),
+                                 std::make_move_iterator(todo.end()));
+      delayed_send(this, wait, msg::go_on{});
+      return;
+    }
+  }
+}
+
+std::chrono::milliseconds session::carry_out_one(act::send& x) {
+  write(x.bytes);
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::start_tls&) {
+  transport_->flush();
+  if (!transport_->start_tls(server_.live()->tls, {}, negotiating_->machine.host()))
+    end(errc::internal_server_error);
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::restart&) { return {}; }
+
+std::chrono::milliseconds session::carry_out_one(act::look_up& x) {
+  request(server_.route.shard(x.account), request_timeout, msg::lookup{x.account})
+    .then(
+      [this](const msg::found& f) {
+        if (negotiating_)
+          carry_out(negotiating_->machine.looked_up({f.failure, f.exists, f.enabled, f.credentials}));
+      },
+      [this](const caf::error&) {
+        if (negotiating_)
+          carry_out(negotiating_->machine.looked_up({errc::timeout, false, false, {}}));
+      });
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::check_password& x) {
+  request(server_.hasher, request_timeout, msg::check_password{std::move(x.password), std::move(x.stored)})
+    .then(
+      [this](const msg::password_checked& p) {
+        if (!negotiating_)
+          return;
+        if (p.overloaded)
+          return end(errc::resource_constraint);
+        carry_out(negotiating_->machine.password_checked(p.matches));
+      },
+      [this](const caf::error&) { end(errc::resource_constraint); });
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
+  auto& options = server_.live()->options;
+  auto registered = [this](errc outcome) {
+    if (negotiating_)
+      carry_out(negotiating_->machine.registered(outcome));
+  };
+  if (!options.is_unlimited(peer_.host_text()) &&
+      server_.registrations.note(peer_.host_text(), now_ms(), 3'600'000) >
+        options.sign_in.registrations_per_address_per_hour) {
+    registered(errc::resource_constraint);
+    return {};
+  }
+  request(server_.hasher, request_timeout, msg::derive{std::move(x.password), options.sign_in.scram_iterations})
+    .then(
+      [this, registered, account = x.account](const msg::derived& d) {
+        if (d.failure != errc::none)
+          return registered(d.failure);
+        request(server_.route.shard(account), request_timeout, msg::set_credentials{account, d.credentials, true})
+          .then(
+            [registered, account](const msg::outcome& o) {
+              if (o.failure == errc::none) {
+                count(metrics::instance().registrations);
+                log::info("account.registered", {{"account", account.text()}});
+              }
+              registered(o.failure);
+            },
+            [registered](const caf::error&) { registered(errc::internal_server_error); });
+      },
+      [registered](const caf::error&) { registered(errc::resource_constraint); });
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
+  count(metrics::instance().sign_ins_failed);
+  auto& o = server_.live()->options.sign_in;
+  auto now = now_ms();
+  auto memory = std::int64_t(o.backoff_memory_s) * 1000;
+  auto failures = server_.sign_ins.note(peer_.host_text(), now, memory);
+  if (!x.account.empty())
+    failures = std::max(failures, server_.sign_ins.note(x.account.text(), now, memory));
+  log::info("session.rejected", {{"account", x.account.text()},
+                                 {"address", peer_.host_text()},
+                                 {"why", sasl::condition_name(x.why)},
+                                 {"attempts", int(x.attempts)}});
+  return std::chrono::milliseconds{backoff_ms(failures, o.backoff_after, o.backoff_ms, o.backoff_ms_max)};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::authenticated& x) {
+  count(metrics::instance().sign_ins);
+  server_.sign_ins.forget(x.account.text());
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::bind& x) {
+  auto what = msg::attach{};
+  what.account = x.account;
+  what.resource = std::move(x.resource);
+  what.anonymous = anonymous_ = x.is_anonymous;
+  what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
+  what.session_id = id();
+  request(server_.route.shard(x.account), request_timeout, std::move(what))
+    .then(
+      [this](const msg::attached& a) {
+        if (!negotiating_)
+          return;
+        if (a.failure != errc::none)
+          return carry_out(negotiating_->machine.bound(a.failure));
+        if (ended_) {
+          full_ = a.full;
+          return leave();
+        }
+        full_ = a.full;
+        user_ = caf::actor_cast<user_actor>(a.user);
+        blocks_ = a.blocks;
+        carry_out(negotiating_->machine.bound(a.full));
+      },
+      [this](const caf::error&) {
+        if (negotiating_)
+          carry_out(negotiating_->machine.bound(errc::internal_server_error));
+      });
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::established& x) {
+  full_ = x.full;
+  transport_->set_deadline(0);
+  rename(full_);
+  server_.sessions.add(full_, session_actor{this});
+  count(metrics::instance().sessions_bound);
+  log::info("session.bound", {{"jid", full_.text()}, {"address", peer_.text()}, {"tls", transport_->is_secure()}});
+  negotiating_ = nullptr;
+  memory_bytes.store(std::uint32_t(sizeof(session) + full_.text().size() + 16), std::memory_order_relaxed);
+  return {};
+}
+
+std::chrono::milliseconds session::carry_out_one(act::close& x) {
+  log::debug("session.refused", {{"address", peer_.text()}, {"why", condition_name(x.reason)}});
+  ended_ = true;
+  transport_->close({}, close_grace_ms);
+  leave();
+  quit();
+  return {};
+}
+
+// -- the stream ------------------------------------------------------------------------------------------------------
+
+void session::write(std::string_view bytes) {
+  if (transport_->send(bytes) != net::send_status::overflow || ended_)
+    return;
+  count(metrics::instance().slow_readers);
+  log::info("session.slow_reader", {{"jid", full_.text()}, {"address", peer_.text()}});
+  end(errc::policy_violation, "you read too slowly");
+}
+
+void session::deliver(const stanza& x) {
+  if (ended_ || full_.empty())
+    return;
+  thread_local auto bytes = std::string{};
+  bytes.clear();
+  x.append_to(bytes);
+  trace::note(trace::station::delivered, "session", full_, x);
+  count(metrics::instance().stanzas_sent);
+  write(bytes);
+}
+
+void session::end(errc reason, std::string_view text, std::string_view see_other_host) {
+  if (std::exchange(ended_, true))
+    return;
+  if (reason != errc::none)
+    log::info("session.ended", {{"jid", full_.text()}, {"address", peer_.text()}, {"why", condition_name(reason)}});
+  leave();
+  auto bytes = std::string{};
+  if (negotiating_) {
+    for (auto& one : negotiating_->machine.end(reason, text, see_other_host))
+      if (auto* said = std::get_if<act::send>(&one))
+        bytes += said->bytes;
+  } else {
+    bytes = reason == errc::none ? "</stream:stream>" : stream_error(reason, text, see_other_host);
+  }
+  transport_->close(bytes, close_grace_ms);
+  quit();
+}
+
+void session::leave() {
+  if (full_.empty())
+    return;
+  auto gone = stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), full_, {}};
+  if (directed_)
+    for (auto& to : directed_->take()) {
+      gone.to = to;
+      route(gone);
+    }
+  auto self = session_actor{this};
+  server_.sessions.remove(full_, self);
+  auto what = msg::detach{full_, id()};
+  if (user_)
+    send(user_, std::move(what));
+  else
+    send(server_.route.shard(full_), std::move(what));
+  user_ = nullptr;
+  full_ = {};
+}
+
+void session::attach_again() {
+  if (full_.empty() || negotiating_)
+    return;
+  user_ = nullptr; // until the account's new owner has answered
+  auto what = msg::attach{};
+  what.account = full_.bare();
+  what.resource = std::string{full_.resource()};
+  what.again = true;
+  what.anonymous = anonymous_;
+  what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
+  what.session_id = id();
+  what.available = bool(presence_);
+  what.priority = priority_;
+  what.interested = interested_;
+  what.wants_blocks = wants_blocks_;
+  what.presence = presence_;
+  request(server_.route.shard(full_), request_timeout, std::move(what))
+    .then(
+      [this](const msg::attached& a) {
+        if (a.failure != errc::none)
+          return end(a.failure);
+        user_ = caf::actor_cast<user_actor>(a.user);
+        blocks_ = a.blocks;
+      },
+      [this](const caf::error&) { end(errc::internal_server_error); });
+}
+
+void session::on_stop(const std::string&) { end(errc::internal_server_error); }
+
+void session::on_exit_message(caf::exit_msg&) { end(errc::system_shutdown); }
+
+msg::description session::describe() const {
+  auto result = msg::description{};
+  result.fields = {
+    {"jid", std::string{full_.text()}},
+    {"address", peer_.text()},
+    {"stage", negotiating_ ? "negotiating" : ended_ ? "ended" : "bound"},
+    {"available", presence_ ? "yes, priority " + std::to_string(priority_) : "no"},
+    {"interested in the roster", interested_ ? "yes" : "no"},
+    {"interested in the block list", wants_blocks_ ? "yes" : "no"},
+    {"directed presence", std::to_string(directed_ ? directed_->size() : 0)},
+    {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
+    {"elements waiting", std::to_string(control_->waiting.load())},
+    {"account known", user_ ? "yes" : "no"},
+  };
+  if (transport_)
+    if (auto tls = transport_->tls())
+      result.fields.emplace_back("tls", tls->version + " " + tls->cipher);
+  return result;
+}
+
+} // namespace xmpp

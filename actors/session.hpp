@@ -1,0 +1,92 @@
+// SESSION: one client's stream: first its negotiation, then one bound resource.
+//
+// Two sources: session.cpp (the stream: negotiation, ends, what is written), session_stanzas.cpp (what a signed-in
+// client sends: checks, stamps, hooks, routes).
+#pragma once
+
+#include "actors/connection.hpp"
+#include "actors/context.hpp"
+#include "actors/supervised.hpp"
+#include "protocol/blocklist.hpp"
+#include "protocol/delivery.hpp"
+#include "protocol/stream.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace xmpp {
+
+class session final : public supervised<session_actor> {
+public:
+  session(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server,
+          std::shared_ptr<stream_control> control, net::address peer);
+  ~session() override;
+
+  /// Before the first message only.
+  void set_transport(net::transport_ptr transport) { transport_ = std::move(transport); }
+
+  behavior_type make_behavior() override;
+
+protected:
+  void restart() override {} // never: its supervisor stops it
+  void on_stop(const std::string& reason) override;
+  msg::description describe() const override;
+  bool must_wait(caf::mailbox_element& x) override;
+  void on_exit_message(caf::exit_msg& x) override;
+
+private:
+  // -- session.cpp: negotiation --
+  struct negotiating; ///< All that is only needed until a resource is bound.
+  /// What a step of the negotiation asks for, in order; some of it later, when one asks for a pause.
+  void carry_out(actions todo);
+  std::chrono::milliseconds carry_out_one(act::send& x);
+  std::chrono::milliseconds carry_out_one(act::start_tls& x);
+  std::chrono::milliseconds carry_out_one(act::restart& x);
+  std::chrono::milliseconds carry_out_one(act::look_up& x);
+  std::chrono::milliseconds carry_out_one(act::check_password& x);
+  std::chrono::milliseconds carry_out_one(act::register_account& x);
+  std::chrono::milliseconds carry_out_one(act::rejected& x);
+  std::chrono::milliseconds carry_out_one(act::authenticated& x);
+  std::chrono::milliseconds carry_out_one(act::bind& x);
+  std::chrono::milliseconds carry_out_one(act::established& x);
+  std::chrono::milliseconds carry_out_one(act::close& x);
+
+  // -- session.cpp: the stream --
+  void write(std::string_view bytes);
+  void deliver(const stanza& x);
+  /// Ends the stream: tells the account, tells the client why, and quits.
+  void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
+  void leave(); ///< The account's side of the end.
+  void attach_again();
+
+  // -- session_stanzas.cpp --
+  void received(const element& x);
+  void from_client(stanza x);
+  void presence_from_client(stanza x);
+  void iq_from_client(stanza x);
+  void route(stanza x);
+  void answer_as_host(const host& at, const stanza& x);
+  /// The error that answers the client's own stanza, if one is due.
+  void refuse(const stanza& x, errc code, const element& application_condition = {});
+  void to_own_account(stanza x);
+  friend class session_context;
+
+  server_context& server_;
+  net::transport_ptr transport_;
+  std::shared_ptr<stream_control> control_;
+  std::unique_ptr<negotiating> negotiating_; ///< Null once a resource is bound.
+  jid full_;                                 ///< Empty until then.
+  user_actor user_;                          ///< Of its account; null while that is being looked for.
+  std::shared_ptr<const blocklist> blocks_;
+  std::unique_ptr<directed_presence> directed_;
+  element presence_; ///< Its last broadcast one; none: unavailable.
+  net::address peer_;
+  std::int8_t priority_ = 0;
+  bool interested_ = false;
+  bool wants_blocks_ = false;
+  bool anonymous_ = false;
+  bool ended_ = false;
+};
+
+} // namespace xmpp

@@ -1,0 +1,153 @@
+// SESSION: what a signed-in client sends: checked, stamped, seen by the hooks, routed (RFC 6120, 8 and 10).
+
+#include "actors/session.hpp"
+#include "actors/session_context.hpp"
+#include "actors/trace.hpp"
+#include "protocol/iq.hpp"
+#include "protocol/namespaces.hpp"
+#include "protocol/roster.hpp"
+
+#include <utility>
+
+namespace xmpp {
+
+void session::received(const element& x) {
+  count(metrics::instance().stanzas_received);
+  if (x.ns() != ns::client)
+    return end(errc::unsupported_stanza_type);
+  auto read = stanza::parse(x);
+  if (!read) {
+    if (read.code() == errc::unsupported_stanza_type)
+      return end(errc::unsupported_stanza_type);
+    auto asked = stanza{x, full_, jid::from_prepared(full_.domain())};
+    return refuse(asked, read.code());
+  }
+  // RFC 6120, 8.1.2.1: a client may name itself, in full or bare; anybody else is a lie.
+  if (!read->from.empty() && read->from != full_ && read->from.text() != full_.bare_text())
+    return end(errc::invalid_from);
+  read->from = full_;
+  trace::note(trace::station::received, "session", full_, *read);
+  from_client(*std::move(read));
+}
+
+void session::from_client(stanza x) {
+  auto live = server_.live();
+  auto* home = live->find_host(full_.domain());
+  if (!home)
+    return end(errc::host_gone);
+  auto view = session_context{*this, home->info};
+  for (auto* one : hooks_on_sent()) {
+    auto said = one->on_sent(x, view);
+    if (said.what == verdict::drop)
+      return trace::note(trace::station::refused, "session", full_, x);
+    if (said.what == verdict::reject)
+      return refuse(x, said.code, said.application_condition);
+    if (said.instead)
+      x = *std::move(said.instead);
+  }
+  switch (x.kind) {
+  case stanza_kind::message:
+    if (x.to.empty())
+      x.to = full_.bare();
+    return route(std::move(x));
+  case stanza_kind::presence:
+    return presence_from_client(std::move(x));
+  case stanza_kind::iq:
+    return iq_from_client(std::move(x));
+  }
+}
+
+void session::presence_from_client(stanza x) {
+  if (is_subscription(x.type)) {
+    if (x.to.empty())
+      return refuse(x, errc::bad_request);
+    if (x.to.bare_text() == full_.bare_text())
+      return;
+    return to_own_account(std::move(x));
+  }
+  if (x.to.empty()) {
+    if (x.type != stanza_type::available && x.type != stanza_type::unavailable)
+      return refuse(x, errc::bad_request);
+    if (auto priority = priority_of(x); x.type == stanza_type::available && priority)
+      priority_ = *priority;
+    else if (x.type == stanza_type::available)
+      return refuse(x, errc::bad_request);
+    auto before = session_view{full_, bool(presence_), priority_, interested_, wants_blocks_, presence_};
+    auto effects = effects_of_presence(before, x, priority_);
+    presence_ = x.type == stanza_type::available ? x.tree : element{};
+    if (effects.end_directed && directed_)
+      for (auto& to : directed_->take())
+        route({x.tree, full_, to});
+    return to_own_account(std::move(x));
+  }
+  if (x.type == stanza_type::available) {
+    if (!directed_)
+      directed_ = std::make_unique<directed_presence>();
+    if (!directed_->add(x.to))
+      return refuse(x, errc::resource_constraint);
+  } else if (x.type == stanza_type::unavailable && directed_) {
+    directed_->remove(x.to);
+  }
+  route(std::move(x));
+}
+
+void session::iq_from_client(stanza x) {
+  if (x.to.empty() || x.to.text() == full_.bare_text()) {
+    if (x.type == stanza_type::get && !interested_ && x.payload().ns() == ns::roster)
+      interested_ = true;
+    if (x.type == stanza_type::get && !wants_blocks_ && x.payload().ns() == ns::blocking)
+      wants_blocks_ = true;
+    if (x.is_request())
+      to_own_account(std::move(x));
+    return; // An answer to what the server pushed.
+  }
+  // Registration is the host's by name and the account's in substance (XEP-0077, 3.2).
+  if (x.is_request() && x.to.text() == full_.domain() && x.payload().ns() == ns::registration)
+    return to_own_account(std::move(x));
+  route(std::move(x));
+}
+
+void session::to_own_account(stanza x) {
+  auto what = msg::sent{std::move(x), id()};
+  if (user_)
+    send(user_, std::move(what));
+  else
+    send(server_.route.shard(full_), std::move(what));
+}
+
+void session::route(stanza x) {
+  if (x.to.has_local()) {
+    if (server_.is_own_domain(x.to.domain())) {
+      trace::note(trace::station::routed, "session", full_, x);
+      auto& shard = server_.route.shard(x.to);
+      return send(shard, msg::deliver{std::move(x)});
+    }
+  } else if (auto live = server_.live(); auto* at = live->find_host(x.to.domain())) {
+    return answer_as_host(*at, x);
+  }
+  refuse(x, errc::remote_server_not_found);
+}
+
+void session::answer_as_host(const host& at, const stanza& x) {
+  trace::note(trace::station::handled, "host", x.to, x);
+  if (x.kind == stanza_kind::iq) {
+    if (!x.is_request())
+      return;
+    auto view = host_context{at.info};
+    return deliver(answer_iq(x, view));
+  }
+  if (x.kind == stanza_kind::message)
+    refuse(x, errc::service_unavailable);
+}
+
+void session::refuse(const stanza& x, errc code, const element& application_condition) {
+  trace::note(trace::station::refused, "session", full_, x);
+  if (!x.may_answer_with_error())
+    return;
+  auto answer = application_condition ? x.error_reply(code, application_condition) : x.error_reply(code);
+  if (answer.from.empty()) // A stanza without `to` was for the account itself.
+    answer.from = full_.bare();
+  deliver(answer);
+}
+
+} // namespace xmpp

@@ -1,0 +1,157 @@
+// USER: what its own sessions ask of it, the account's iq, and what the extensions decide about them.
+
+#include "actors/log.hpp"
+#include "actors/trace.hpp"
+#include "actors/user.hpp"
+#include "actors/user_context.hpp"
+#include "persistence/records.hpp"
+#include "protocol/blocklist.hpp"
+#include "protocol/iq.hpp"
+#include "protocol/namespaces.hpp"
+
+#include <utility>
+
+namespace xmpp {
+
+void user::sent(const msg::sent& x) {
+  if (phase_ == phase::retiring)
+    return send(server_.route.shard(shard_), x);
+  trace::note(trace::station::handled, "user", account_, x.what);
+  auto session = find_session(x.what.from, x.session_id);
+  if (!session) // It ended, or was replaced, while this was on its way.
+    return;
+  switch (x.what.kind) {
+  case stanza_kind::message:
+    return;
+  case stanza_kind::presence:
+    return is_subscription(x.what.type) ? own_subscription(x.what) : own_presence(x.what, *session);
+  case stanza_kind::iq:
+    if (x.what.payload().ns() != ns::roster)
+      return answer(x.what);
+    return x.what.type == stanza_type::get ? roster_get(x.what, *session) : roster_set(x.what);
+  }
+}
+
+/// An iq for the account, from its own sessions or from anybody.
+void user::answer(const stanza& x) {
+  auto name = record_name_for(x, iq_rule::at_account);
+  if (name.empty())
+    return answer_with(x, std::nullopt);
+  read(
+    [at = place(), name](const reader& from, msg::was_read& to) {
+      auto record = records::find(from, at, name);
+      to.failure = record.code();
+      if (record)
+        to.value = *std::move(record);
+    },
+    [this, x](const msg::was_read& r) {
+      if (r.failure != errc::none)
+        return refuse(x, r.failure);
+      answer_with(x, r.value);
+    });
+}
+
+void user::answer_with(const stanza& x, std::optional<std::string> record) {
+  auto live = server_.live();
+  auto* home = live->find_host(account_.domain());
+  if (!home)
+    return refuse(x, errc::service_unavailable);
+  auto view = user_context{*this, home->info, std::move(record)};
+  auto reply = answer_iq(x, view);
+  if (auto session = find_session(x.from.resource());
+      session && view.is_own(x) && x.type == stanza_type::get && x.payload().ns() == ns::blocking)
+    views_[*session].wants_blocks = true;
+  if (view.removes_account)
+    return remove_everything([this, x, reply](errc failure) {
+      if (failure != errc::none)
+        return refuse(x, failure);
+      log::info("account.removed", {{"account", account_.text()}});
+    }, reply);
+  if (view.new_password)
+    return change_password(x, reply, *std::move(view.new_password));
+  if (view.new_blocks)
+    return set_blocks(x, reply, std::move(view.new_blocks->first), view.new_blocks->second);
+  if (view.changes.empty())
+    return after_commits([this, reply] { route(reply); });
+  commit(std::move(view.changes), x, [this, x, reply](errc failure) {
+    if (failure != errc::none)
+      return refuse(x, failure);
+    route(reply);
+  });
+}
+
+void user::change_password(const stanza& x, const stanza& reply, std::string password) {
+  request(server_.hasher, std::chrono::seconds{30},
+          msg::derive{std::move(password), server_.live()->options.sign_in.scram_iterations})
+    .then(
+      [this, x, reply](const msg::derived& d) {
+        if (d.failure != errc::none)
+          return refuse(x, d.failure);
+        auto changes = write_set{};
+        credentials_.clear();
+        accounts::put(changes, place(), {created_ms_, disabled_, d.credentials});
+        commit(std::move(changes), x, [this, x, reply](errc failure) {
+          if (failure != errc::none)
+            return refuse(x, failure);
+          log::info("account.password_changed", {{"account", account_.text()}});
+          route(reply);
+        });
+      },
+      [this, x](const caf::error&) { refuse(x, errc::resource_constraint); });
+}
+
+void user::set_blocks(const stanza& x, const stanza& reply, blocklist next, const element& push) {
+  auto before = blocks_ ? *blocks_ : blocklist{};
+  auto effects = effects_of_block_change(before, next, roster_);
+  auto changes = write_set{};
+  for (auto& one : before.items())
+    if (!next.has(one.text()))
+      blocks::erase(changes, place(), one);
+  for (auto& one : next.items())
+    if (!before.has(one.text()))
+      blocks::put(changes, place(), one);
+  auto after = next.empty() ? nullptr : std::make_shared<const blocklist>(std::move(next));
+  // Those who must not see it any more are told so while they still can be (XEP-0191, 3.3).
+  commit(std::move(changes), x, [this, x, reply, effects, after, push](errc failure) {
+    if (failure != errc::none)
+      return refuse(x, failure);
+    for (auto& contact : effects.hide)
+      send_presence_to(contact, true);
+    blocks_ = after;
+    for (auto& one : bound_)
+      send(one.actor, msg::blocks_changed{blocks_});
+    route(reply);
+    for (auto i = std::size_t{0}; i < views_.size(); ++i)
+      if (views_[i].wants_blocks)
+        push_to(i, push);
+    for (auto& contact : effects.show)
+      send_presence_to(contact, false);
+  });
+}
+
+void user::route(stanza x) {
+  if (x.to.bare_text() == account_.text()) {
+    if (auto session = find_session(x.to.resource()); session && x.to.is_full())
+      return to_session(*session, std::move(x));
+    if (x.to.is_full()) // Its own session, which has just gone.
+      return;
+  }
+  if (x.to.has_local() && server_.is_own_domain(x.to.domain())) {
+    trace::note(trace::station::routed, "user", account_, x);
+    auto& shard = server_.route.shard(x.to);
+    return send(shard, msg::deliver{std::move(x)});
+  }
+  // A host of ours has nothing to do with what accounts send by themselves. Other servers' turn comes with s2s.
+}
+
+void user::refuse(const stanza& x, errc code, const element& application_condition) {
+  trace::note(trace::station::refused, "user", account_, x);
+  if (!x.may_answer_with_error())
+    return;
+  auto answer = application_condition ? x.error_reply(code, application_condition) : x.error_reply(code);
+  if (answer.from.empty())
+    answer.from = account_;
+  route(std::move(answer));
+}
+
+} // namespace xmpp
