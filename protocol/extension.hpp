@@ -24,9 +24,9 @@ struct host_info {
   jid domain;
   std::string software_name = "Troupe";
   std::string software_version;
-  bool tells_version = true;                                         ///< XEP-0092
+  bool tells_version = true;                                              ///< XEP-0092
   std::vector<std::pair<std::string, std::vector<std::string>>> contacts; ///< XEP-0157: `abuse-addresses` -> URIs
-  std::int64_t started_ms = 0;                                       ///< Since the epoch; for XEP-0012.
+  std::int64_t started_ms = 0;                                            ///< Since the epoch; for XEP-0012.
   std::size_t vcard_bytes_max = 131'072;
   std::size_t private_xml_bytes_max = 131'072; ///< Of one element.
   std::size_t private_xml_elements_max = 256;
@@ -38,9 +38,9 @@ struct session_view {
   jid full;
   bool available = false;
   std::int8_t priority = 0;
-  bool interested = false;    ///< Asked for the roster (RFC 6121, 2.1.6).
-  bool wants_blocks = false;  ///< Asked for the block list (XEP-0191, 3.2).
-  element presence;           ///< Its last broadcast presence; none when unavailable.
+  bool interested = false;   ///< Asked for the roster (RFC 6121, 2.1.6).
+  bool wants_blocks = false; ///< Asked for the block list (XEP-0191, 3.2).
+  element presence;          ///< Its last broadcast presence; none when unavailable.
 };
 
 /// What a hook may look at, and ask for. At the host itself `account` is empty and there are no records.
@@ -49,7 +49,7 @@ public:
   virtual ~context() = default;
 
   virtual const host_info& host() const = 0;
-  virtual const jid& account() const = 0;  ///< Bare.
+  virtual const jid& account() const = 0; ///< Bare.
   virtual bool account_exists() const = 0;
   virtual std::int64_t now_ms() const = 0; ///< Since the epoch.
 
@@ -70,10 +70,18 @@ public:
   /// Changes that are committed before the answer is sent; if the commit fails, the sender gets an error instead.
   virtual void put_record(std::string_view name, std::string value) = 0;
   virtual void erase_record(std::string_view name) = 0;
+  /// The tree of an element that `put_record` was given as its canonical bytes. Fails with `corrupt_record`.
+  virtual result<element> parse_record(std::string_view bytes) const = 0;
 
   virtual const blocklist& blocks() const = 0;
   /// Replaces the block list, commits it, then tells sessions and contacts what follows from it (XEP-0191, 3).
   virtual void set_blocks(blocklist next, const element& push) = 0;
+
+  // Of the sender's own account, at the host too (XEP-0077, 3.2 and 3.3); only called when the sender is one of this
+  // host's accounts. As changes above: done before the answer is sent, an error in its stead when it fails.
+  virtual void change_password(std::string prepared) = 0;
+  /// All there is of the account, subscriptions included; after the answer its streams end with `not-authorized`.
+  virtual void remove_account() = 0;
 };
 
 /// How one request is answered.
@@ -96,10 +104,11 @@ struct verdict {
 };
 
 struct extension {
-  std::string_view number;  ///< `XEP-0199`
-  std::string_view version; ///< Of the XEP text that was followed.
-  std::string_view name;    ///< Its title.
-  std::string_view note = {}; ///< For the README's table: what is not done, if anything.
+  std::string_view number;     ///< `XEP-0199`
+  std::string_view version;    ///< Of the XEP text that was followed.
+  std::string_view name;       ///< Its title.
+  std::string_view note = {};  ///< For the README's table: what is not done, if anything.
+  std::string_view where = {}; ///< The file that does it, when it is not one of extensions/.
 
   std::vector<std::string_view> host_features = {};
   std::vector<std::string_view> account_features = {};

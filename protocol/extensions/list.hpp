@@ -1,0 +1,29 @@
+// One function for each file of this folder; `all.cpp` calls them in order.
+#pragma once
+
+#include "protocol/extension.hpp"
+
+#include <vector>
+
+namespace xmpp::extensions {
+
+extension last_activity();
+extension disco();
+extension private_xml();
+extension vcard();
+extension registration();
+extension version();
+extension caps();
+extension vcard_avatars();
+extension contact_addresses();
+extension offline_messages();
+extension blocking();
+extension ping();
+extension entity_time();
+extension delayed_delivery();
+extension hints();
+
+/// Those whose work is done in other parts of the server: only what they are, and where.
+std::vector<extension> elsewhere();
+
+} // namespace xmpp::extensions
