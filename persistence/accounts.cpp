@@ -37,12 +37,7 @@ result<user_records> load_user(const reader& from, const account_place& at) {
     case family::account:
       return keep(codec::decode_account(value), failure, [&](auto x) { out.account = std::move(x); });
     case family::block:
-      if (auto known = codec::decode_block(value); !known) {
-        failure = known.error();
-        return false;
-      }
-      out.blocks.push_back(jid::from_prepared(sub_key));
-      return true;
+      return keep(codec::decode_block(sub_key, value), failure, [&](auto x) { out.blocks.push_back(std::move(x)); });
     case family::last_activity:
       return keep(codec::decode_last_activity(value), failure, [&](auto x) { out.last_activity = std::move(x); });
     case family::offline_summary:

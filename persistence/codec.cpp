@@ -312,10 +312,13 @@ std::string encode_block() {
   return std::string(1, static_cast<char>(v1));
 }
 
-result<void> decode_block(std::string_view bytes) {
-  if (!begin(bytes).finished())
+result<jid> decode_block(std::string_view address, std::string_view bytes) {
+  auto from = begin(bytes);
+  const auto whole = from.finished();
+  auto out = take_jid(from, address);
+  if (!whole || !from.ok())
     return corrupt("block item");
-  return {};
+  return out;
 }
 
 std::string encode_roster_version(std::uint64_t version) {

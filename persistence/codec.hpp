@@ -94,7 +94,7 @@ result<offline_summary> decode_offline_summary(std::string_view bytes);
 result<offline_message> decode_offline_message(std::string_view bytes);
 result<pending_request> decode_pending_request(std::string_view contact, std::string_view bytes);
 result<roster_item> decode_roster_item(std::string_view contact, std::string_view bytes);
-result<void> decode_block(std::string_view bytes);
+result<jid> decode_block(std::string_view address, std::string_view bytes);
 result<std::uint64_t> decode_roster_version(std::string_view bytes);
 result<std::string_view> decode_plain(std::string_view bytes);
 result<log_entry> decode_log_entry(shard_id shard, std::uint64_t index, std::string_view bytes);
