@@ -55,8 +55,8 @@ public:
   void pause_reading() override;
   void resume_reading() override;
   void set_deadline(std::uint32_t delay_ms) override;
-  bool start_tls(std::shared_ptr<const tls_context> context, std::string_view last_plain_bytes,
-                 std::string_view domain) override;
+  bool start_tls(std::shared_ptr<const tls_context> context, std::string_view last_plain_bytes = {},
+                 std::string_view domain = {}) override;
   bool is_secure() const override;
   std::optional<tls_facts> tls() const override;
   std::string channel_binding(channel_binding_type type) const override;

@@ -117,7 +117,6 @@ tls_client::tls_client(connected& link, const options& how) : link_(link) {
     BOOST_REQUIRE(SSL_CTX_use_certificate_chain_file(context_, how.certificate_file.c_str()) == 1);
     BOOST_REQUIRE(SSL_CTX_use_PrivateKey_file(context_, how.key_file.c_str(), SSL_FILETYPE_PEM) == 1);
   }
-  SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT);
   ssl_ = SSL_new(context_);
   SSL_set_fd(ssl_, link_.peer.get());
   SSL_set_mode(ssl_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -134,6 +133,7 @@ tls_client::tls_client(connected& link, const options& how) : link_(link) {
 }
 
 tls_client::~tls_client() {
+  SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN); // Otherwise its tickets would be void.
   SSL_free(ssl_);
   SSL_CTX_free(context_);
 }
