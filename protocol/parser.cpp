@@ -3,6 +3,7 @@
 #include "protocol/parser.hpp"
 
 #include "protocol/namespaces.hpp"
+#include "protocol/xml_names.hpp"
 
 #include <xercesc/framework/MemoryManager.hpp>
 #include <xercesc/framework/XMLErrorCodes.hpp>
@@ -301,6 +302,15 @@ private:
     return *uris_[id];
   }
 
+  // Of an element, attribute or prefix.
+  std::string_view local_name(const XMLCh* text) {
+    auto name = to_utf8(name_, text);
+    auto size = xercesc::XMLString::stringLen(text);
+    if (name.size() != size && !xml::is_common_name({text, size}))
+      fail(errc::not_well_formed);
+    return name;
+  }
+
   bool accepts_declarations(const attributes& list, std::size_t count);
   void start_header(const xercesc::XMLElementDecl& declared, const XMLCh* prefix, const attributes& list,
                     std::size_t count);
@@ -384,6 +394,7 @@ bool open_parse::accepts_declarations(const attributes& list, std::size_t count)
     if (is_prefix_declaration(a)) {
       ++prefixes;
       ++declarations;
+      local_name(a.getName());
       if (is(a.getValue(), ns::xml) ? !is(a.getName(), "xml") : is(a.getValue(), "http://www.w3.org/2000/xmlns/")) {
         fail(errc::not_well_formed);
         return false;
@@ -392,6 +403,8 @@ bool open_parse::accepts_declarations(const attributes& list, std::size_t count)
       ++declarations;
     }
   }
+  if (phase_ == phase::failed)
+    return false;
   prefixes_in_scope_ += prefixes;
   scopes_.push_back(prefixes);
   if (declarations > limits_.namespaces_max || count - declarations > limits_.attributes_max ||
@@ -427,7 +440,11 @@ void open_parse::startElement(const xercesc::XMLElementDecl& declared, const uns
   }
   if (!accepts_declarations(list, count))
     return;
-  auto name = to_utf8(name_, declared.getBaseName());
+  if (is(prefix, "xml"))
+    return fail(errc::bad_namespace_prefix); // Well-formed, means nothing, and has no other form.
+  auto name = local_name(declared.getBaseName());
+  if (phase_ == phase::failed)
+    return;
   if (phase_ == phase::in_element)
     builder_->open(name, uri(uri_id));
   else
@@ -438,7 +455,7 @@ void open_parse::startElement(const xercesc::XMLElementDecl& declared, const uns
     if (is_prefix_declaration(a) || is_default_declaration(a))
       continue;
     auto ns = *a.getPrefix() == 0 ? std::string_view{} : uri(a.getURIId());
-    builder_->attribute(to_utf8(name_, a.getName()), ns, to_utf8(text_, a.getValue()));
+    builder_->attribute(local_name(a.getName()), ns, to_utf8(text_, a.getValue()));
   }
   if (is_empty)
     end_element();
@@ -470,7 +487,7 @@ void open_parse::start_header(const xercesc::XMLElementDecl& declared, const XML
     } else if (is_prefix_declaration(a)) {
       if (has_prefix && xercesc::XMLString::equals(a.getName(), prefix))
         header_.ns = value;
-      auto name = to_utf8(name_, a.getName());
+      auto name = local_name(a.getName());
       if (name == "xml" || (name == "stream" && value == ns::stream))
         continue;
       header_.declarations.append(" xmlns:").append(name).append("='");
@@ -482,7 +499,7 @@ void open_parse::start_header(const xercesc::XMLElementDecl& declared, const XML
       if (is(a.getPrefix(), "xml") && is(a.getName(), "lang"))
         header_.lang = value;
     } else {
-      auto name = to_utf8(name_, a.getName());
+      auto name = local_name(a.getName());
       if (name == "to")
         header_.to = value;
       else if (name == "from")
@@ -493,9 +510,10 @@ void open_parse::start_header(const xercesc::XMLElementDecl& declared, const XML
         header_.version = value;
     }
   }
-  header_.name = to_utf8(name_, declared.getBaseName());
+  header_.name = local_name(declared.getBaseName());
   end_tag_.assign("</").append(to_utf8(name_, declared.getFullName())).append(">");
-  phase_ = phase::ended;
+  if (phase_ != phase::failed)
+    phase_ = phase::ended;
 }
 
 } // namespace
