@@ -215,7 +215,7 @@ public:
       fail(errc::internal_server_error);
   }
 
-  result<element> parse(std::string_view frame, std::string_view wrapper) {
+  result<element> parse_element(std::string_view frame, std::string_view wrapper) {
     if (phase_ == phase::failed)
       return failure();
     feed_.clear();
@@ -589,7 +589,7 @@ result<element> parser::parse(std::string_view frame, std::string_view declarati
   if (!declarations.empty())
     impl_->wrapper.assign("<w").append(declarations).append(">");
   return impl_->attempt([&](open_parse& p) {
-    return p.parse(frame, declarations.empty() ? std::string_view{} : std::string_view{impl_->wrapper});
+    return p.parse_element(frame, declarations.empty() ? std::string_view{} : std::string_view{impl_->wrapper});
   });
 }
 
