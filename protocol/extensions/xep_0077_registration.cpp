@@ -1,7 +1,8 @@
 // XEP-0077: In-Band Registration, version 2.4.
 //
 // Here, what a signed-in client may do: read, change its password, remove its account (3.2, 3.3). Clients send these to
-// their host or without an address; both mean the sender's own account. Passwords are in no answer and no error.
+// their host or without an address; both mean the sender's own account. New ones are made before sign-in, in
+// protocol/stream.cpp. Passwords are in no answer and no error.
 
 #include "protocol/extensions/list.hpp"
 #include "protocol/namespaces.hpp"
@@ -62,7 +63,6 @@ stanza set(const stanza& request, context& at) {
 
 extension registration() {
   auto self = extension{"XEP-0077", "2.4", "In-Band Registration"};
-  self.note = "password change and removal; no new accounts in band";
   self.host_features = {ns::registration};
   self.on_iq_get[ns::registration] = {.answer = get};
   self.on_iq_set[ns::registration] = {.answer = set};

@@ -1,0 +1,95 @@
+#include "protocol/iq.hpp"
+
+#include "protocol/disco.hpp"
+#include "protocol/namespaces.hpp"
+#include "tests/protocol/fake_context.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <set>
+
+using namespace xmpp;
+
+BOOST_AUTO_TEST_SUITE(iq_answers)
+
+BOOST_AUTO_TEST_CASE(what_nobody_knows_is_unavailable) { // RFC 6120, 8.4
+  auto at = fake_context{};
+  auto answer = answer_iq(at.get(xml::builder{"query", "urn:example"}.finish()), at);
+  BOOST_TEST((answer.type == stanza_type::error));
+  BOOST_TEST(answer.payload().has_child("service-unavailable", ns::stanza_errors));
+  BOOST_TEST(answer.id() == "q1");
+  BOOST_TEST(answer.to.text() == at.own.text());
+}
+
+BOOST_AUTO_TEST_CASE(a_rule_counts_only_in_its_place) {
+  auto at = fake_context{};
+  auto asked = xml::builder{"query", ns::version}.finish();
+  BOOST_TEST((answer_iq(at.get(asked), at).type == stanza_type::error));
+  at.be_host();
+  BOOST_TEST((answer_iq(at.get(asked), at).type == stanza_type::result));
+  BOOST_TEST(!find_iq_rule(at.get(asked), iq_rule::at_account));
+  BOOST_TEST(find_iq_rule(at.get(asked), iq_rule::at_host) != nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_get_is_no_set) {
+  auto at = fake_context{};
+  BOOST_TEST((answer_iq(at.set(xml::builder{"ping", ns::ping}.finish()), at).type == stanza_type::error));
+}
+
+BOOST_AUTO_TEST_CASE(nobody_but_its_own_sessions_reaches_what_is_the_accounts_own) {
+  auto at = fake_context{};
+  auto asked = xml::builder{"blocklist", ns::blocking}.finish();
+  BOOST_TEST((answer_iq(at.get(asked), at).type == stanza_type::result));
+  auto answer = answer_iq(at.get(asked, at.friend_of), at);
+  BOOST_TEST(answer.payload().has_child("service-unavailable", ns::stanza_errors));
+}
+
+BOOST_AUTO_TEST_CASE(an_account_that_is_not_there_answers_nothing) {
+  auto at = fake_context{};
+  at.exists = false;
+  for (auto& [ns, name] : {std::pair{ns::ping, "ping"}, {ns::vcard, "vCard"}, {ns::disco_info, "query"}}) {
+    auto answer = answer_iq(at.get(xml::builder{name, ns}.finish(), at.friend_of), at);
+    BOOST_TEST(answer.payload().has_child("service-unavailable", ns::stanza_errors), name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(results_have_no_rule) {
+  auto tree = xml::builder{"iq", ns::client};
+  tree.attribute("type", "result").attribute("id", "1").open("ping", ns::ping);
+  BOOST_TEST(!find_iq_rule({tree.finish(), {}, {}}, iq_rule::at_account));
+}
+
+BOOST_AUTO_TEST_CASE(a_rule_names_the_record_it_needs) {
+  auto at = fake_context{};
+  BOOST_TEST(record_for(at.get(xml::builder{"vCard", ns::vcard}.finish()), iq_rule::at_account) == "vcard");
+  BOOST_TEST(record_for(at.get(xml::builder{"ping", ns::ping}.finish()), iq_rule::at_account) == "");
+  BOOST_TEST(record_for(at.get(xml::builder{"x", "urn:example"}.finish()), iq_rule::at_account) == "");
+}
+
+BOOST_AUTO_TEST_CASE(blocking_comes_first) {
+  BOOST_REQUIRE(!hooks_on_sent().empty());
+  BOOST_REQUIRE(!hooks_on_received().empty());
+  BOOST_TEST(hooks_on_sent().front()->number == "XEP-0191");
+  BOOST_TEST(hooks_on_received().front()->number == "XEP-0191");
+}
+
+BOOST_AUTO_TEST_CASE(no_extension_is_listed_twice) {
+  auto seen = std::set<std::string_view>{};
+  for (auto& x : all_extensions()) {
+    BOOST_TEST(seen.insert(x.number).second, x.number);
+    BOOST_TEST(x.number.size() == 8u, x.number);
+    BOOST_TEST(!x.version.empty(), x.number);
+    BOOST_TEST(!x.name.empty(), x.number);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(features_are_sorted_and_shown_once) {
+  for (auto* list : {&all_host_features(), &all_account_features()}) {
+    BOOST_TEST(!list->empty());
+    BOOST_TEST(std::is_sorted(list->begin(), list->end()));
+    BOOST_TEST((std::adjacent_find(list->begin(), list->end()) == list->end()));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
