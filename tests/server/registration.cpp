@@ -1,0 +1,226 @@
+// XEP-0077: accounts made, changed and removed by their owners.
+#include "tests/fixtures/client.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace xmpp::test;
+
+namespace {
+
+element asks_for_account(const std::string& fields, const std::string& domain = "localhost") {
+  auto x = client{};
+  x.opens(domain);
+  x.features();
+  return x.set("<query xmlns='jabber:iq:register'>" + fields + "</query>");
+}
+
+element asks_for_account_named(const std::string& name, const std::string& domain = "localhost") {
+  return asks_for_account(format("<username>{}</username><password>secret</password>", name), domain);
+}
+
+bool signs_in(const account& who) {
+  auto x = client{};
+  x.opens(who.domain);
+  x.features();
+  return x.authenticates(who).name == "success";
+}
+
+std::string change_of_password(const std::string& name, const std::string& password) {
+  return format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password></query>", name, password);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(registration)
+
+BOOST_AUTO_TEST_CASE(a_stranger_is_told_how_to_register) { // 3.1
+  auto x = client{};
+  x.opens();
+  BOOST_TEST(x.features().find("register", "http://jabber.org/features/iq-register"));
+  auto form = x.get("<query xmlns='jabber:iq:register'/>");
+  BOOST_TEST(form["type"] == "result");
+  auto query = form.find("query", "jabber:iq:register");
+  BOOST_REQUIRE(query);
+  BOOST_TEST(query->find("username"));
+  BOOST_TEST(query->find("password"));
+  BOOST_TEST(!query->find("registered"));
+}
+
+BOOST_AUTO_TEST_CASE(a_new_account_signs_in_on_the_same_stream) { // 3.1.1, XEP-0170
+  auto who = account{unique("romeo")};
+  auto x = client{};
+  x.opens();
+  x.features();
+  BOOST_TEST(x.set(change_of_password(who.name, who.password))["type"] == "result");
+  x.signs_in(who);
+  x.binds();
+  x.ping();
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_is_taken_is_a_conflict_however_it_is_written) {
+  auto romeo = registers("romeo");
+  auto shouted = romeo.name;
+  for (auto& c : shouted)
+    c = static_cast<char>(std::toupper(c));
+  for (auto& name : {romeo.name, shouted}) {
+    auto answer = asks_for_account_named(name);
+    BOOST_TEST(condition(answer) == "conflict");
+    BOOST_TEST(answer.to_string().find("secret") == std::string::npos);
+  }
+  BOOST_TEST(signs_in(romeo)); // with the password that it had
+}
+
+BOOST_AUTO_TEST_CASE(a_form_that_is_not_filled_in_is_not_acceptable) {
+  auto name = unique("romeo");
+  for (auto& fields : {std::string{}, format("<username>{}</username>", name), std::string{"<password>x</password>"},
+                       format("<username>{}</username><password/>", name), std::string{"<username/><password>x</password>"}}) {
+    BOOST_TEST_CONTEXT(fields)
+    BOOST_TEST(unless_among(condition(asks_for_account(fields)), {"not-acceptable", "bad-request"}) == "");
+  }
+  BOOST_TEST(!signs_in({name, "localhost", ""}));
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_can_be_no_address_is_refused) {
+  auto long_name = std::string(1'024, 'a');
+  for (auto& name : {std::string{"a@b"}, std::string{"a/b"}, std::string{"a b"}, std::string{"a\"b"}, std::string{"a&b"},
+                     std::string{"a<b"}, std::string{"a:b"}, std::string{"a'b"}, std::string{"\u2028"}, std::string{"\u0130\u0300\u0378"}, long_name}) {
+    BOOST_TEST_CONTEXT(name.substr(0, 20))
+    BOOST_TEST(unless_among(condition(asks_for_account_named(name)), {"jid-malformed", "not-acceptable", "bad-request"}) == "");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_longest_name_is_1023_bytes) { // RFC 7622, 3.3
+  auto name = unique(std::string(1'000, 'r'));
+  name.resize(1'023, 'x');
+  BOOST_TEST(asks_for_account_named(name)["type"] == "result");
+  BOOST_TEST(signs_in({name, "localhost", "secret"}));
+}
+
+BOOST_AUTO_TEST_CASE(an_escaped_name_is_a_name_like_others) { // XEP-0106
+  auto who = account{unique("d\\27artagnan"), "localhost", "secret"};
+  BOOST_TEST(asks_for_account_named(who.name)["type"] == "result");
+  auto guard = client{who};
+  auto romeo = client{"romeo"};
+  romeo.send("<message to='{}'><body>en garde</body></message>", who.bare());
+  guard.receives("<message to='{}'><body>en garde</body></message>", who.bare());
+}
+
+BOOST_AUTO_TEST_CASE(a_closed_host_makes_no_accounts) {
+  auto x = client{};
+  x.opens("closed.lit");
+  BOOST_TEST(!x.features().find("register"));
+  auto answer = asks_for_account_named(unique("romeo"), "closed.lit");
+  // Closed before sign-in means: a stanza that is not authorized (4.9.3.12), or a service that is not there.
+  BOOST_TEST(unless_among(condition(answer), {"service-unavailable", "not-allowed", "forbidden", "not-authorized"}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(an_owner_changes_the_password) { // 3.3
+  auto romeo = client{"romeo"};
+  auto changed = romeo.who();
+  changed.password = "wherefore art thou";
+  BOOST_TEST(romeo.set(change_of_password(changed.name, changed.password), "localhost")["type"] == "result");
+  BOOST_TEST(signs_in(changed));
+  BOOST_TEST(!signs_in(romeo.who()));
+  romeo.ping(); // whoever has changed it stays
+}
+
+BOOST_AUTO_TEST_CASE(a_registered_client_is_told_so) { // 3.1
+  auto romeo = client{"romeo"};
+  auto query = romeo.get("<query xmlns='jabber:iq:register'/>", "localhost");
+  BOOST_REQUIRE(query.find("query"));
+  BOOST_TEST(query.find("query")->find("registered"));
+  BOOST_TEST(query.find("query")->text_of("username") == romeo.who().name);
+  BOOST_TEST(query.to_string().find(romeo.who().password) == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_password_changes_nothing) { // 3.3
+  auto romeo = client{"romeo"};
+  auto answer = romeo.set(change_of_password(romeo.who().name, ""), "localhost");
+  BOOST_TEST(unless_among(condition(answer), {"bad-request", "not-acceptable"}) == "");
+  BOOST_TEST(signs_in(romeo.who()));
+}
+
+BOOST_AUTO_TEST_CASE(nobody_changes_the_password_of_another) {
+  auto romeo = registers("romeo");
+  auto mallory = client{"mallory"};
+  for (auto to : {std::string{"localhost"}, romeo.bare(), std::string{}}) {
+    auto answer = mallory.set(change_of_password(romeo.name, "mine now"), to);
+    BOOST_TEST_CONTEXT("to '" << to << "'")
+    BOOST_TEST(condition(answer) != "");
+  }
+  BOOST_TEST(signs_in(romeo));
+  BOOST_TEST(!signs_in({romeo.name, "localhost", "mine now"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_signed_in_client_makes_no_second_account) {
+  auto romeo = client{"romeo"};
+  auto name = unique("second");
+  BOOST_TEST(condition(romeo.set(change_of_password(name, "secret"), "localhost")) != "");
+  BOOST_TEST(!signs_in({name, "localhost", "secret"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_account_is_gone_and_its_streams_end) { // 3.2
+  auto romeo = client{"romeo"};
+  auto other = client{romeo.who(), {.resource = "orchard"}};
+  BOOST_TEST(romeo.set("<query xmlns='jabber:iq:register'><remove/></query>", "localhost")["type"] == "result");
+  BOOST_TEST(unless_among(romeo.stream_error(), {"not-authorized", "conflict"}) == "");
+  BOOST_TEST(unless_among(other.stream_error(), {"not-authorized", "conflict"}) == "");
+  BOOST_TEST(!signs_in(romeo.who()));
+  auto juliet = client{"juliet"};
+  juliet.send("<message to='{}' id='late'><body>where are you?</body></message>", romeo.bare());
+  juliet.receives("<message type='error' id='late'>{}</message>", error_of("cancel", "service-unavailable"));
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_must_stand_alone) { // 3.2
+  auto romeo = client{"romeo"};
+  auto answer = romeo.set(format("<query xmlns='jabber:iq:register'><remove/><username>{}</username></query>",
+                                 romeo.who().name),
+                          "localhost");
+  BOOST_TEST(condition(answer) == "bad-request");
+  BOOST_TEST(signs_in(romeo.who()));
+}
+
+BOOST_AUTO_TEST_CASE(nobody_removes_another) {
+  auto romeo = registers("romeo");
+  auto mallory = client{"mallory"};
+  mallory.set("<query xmlns='jabber:iq:register'><remove/></query>", romeo.bare());
+  BOOST_TEST(signs_in(romeo));
+}
+
+BOOST_AUTO_TEST_CASE(contacts_of_a_removed_account_are_unsubscribed) {
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  romeo.set("<query xmlns='jabber:iq:register'><remove/></query>", "localhost");
+  juliet.receives("<presence from='{}' type='unavailable'/>", romeo.full());
+  juliet.receives("<iq type='set'><query xmlns='jabber:iq:roster'><item jid='{}' subscription='none'/></query></iq>",
+                  romeo.bare());
+}
+
+BOOST_AUTO_TEST_CASE(who_takes_a_removed_name_inherits_nothing) { // threats: CVE-2024-25420
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  romeo.set("<vCard xmlns='vcard-temp'><FN>Romeo</FN></vCard>");
+  romeo.set("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>mine</a></query>");
+  romeo.get("<blocklist xmlns='urn:xmpp:blocking'/>");
+  romeo.set("<block xmlns='urn:xmpp:blocking'><item jid='tybalt@localhost'/></block>");
+  romeo.set("<query xmlns='jabber:iq:register'><remove/></query>", "localhost");
+  romeo.stream_error();
+  juliet.receives("<presence from='{}' type='unavailable'/>", romeo.full());
+  juliet.forget();
+  auto who = romeo.who();
+  who.password = "another";
+  BOOST_TEST(asks_for_account(format("<username>{}</username><password>another</password>", who.name))["type"] == "result");
+  auto heir = client{who};
+  BOOST_TEST(heir.asks_roster().find("query")->children.empty());
+  BOOST_TEST(heir.get("<vCard xmlns='vcard-temp'/>").to_string().find("Romeo") == std::string::npos);
+  BOOST_TEST(heir.get("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'/></query>").to_string().find("mine") ==
+             std::string::npos);
+  BOOST_TEST(heir.get("<blocklist xmlns='urn:xmpp:blocking'/>").find("blocklist")->children.empty());
+  settle(heir, juliet);
+  BOOST_TEST(!juliet.has("<presence from='{}'/>", heir.full()));
+  BOOST_TEST(!heir.has("<presence from='{}'/>", juliet.full()));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
