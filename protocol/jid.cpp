@@ -537,7 +537,7 @@ parts split(std::string_view text) noexcept { // RFC 7622, 3.1
 } // namespace
 
 jid jid::join(std::string_view local, std::string_view domain, std::string_view resource) {
-  const auto bytes = local.size() + domain.size() + resource.size() + 2;
+  const auto bytes = local.size() + !local.empty() + domain.size() + resource.size() + !resource.empty();
   auto* made = static_cast<block*>(::operator new(sizeof(block) + bytes));
   new (made) block{{1},
                    static_cast<std::uint16_t>(local.size()),

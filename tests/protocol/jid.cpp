@@ -338,7 +338,7 @@ BOOST_AUTO_TEST_CASE(bare_drops_and_with_resource_replaces_the_resource) {
 BOOST_AUTO_TEST_CASE(copies_share_and_compare_equal) {
   auto a = *jid::parse("juliet@example.com/balcony");
   auto b = a;
-  BOOST_TEST(a.text().data() == b.text().data());
+  BOOST_TEST((a.text().data() == b.text().data()));
   auto c = std::move(b);
   BOOST_TEST(b.empty()); // NOLINT: what a moved-from address is
   a = c;
