@@ -1,0 +1,65 @@
+// What the shell can have done by the server. All else it learns itself, from registry, metrics and trace.
+#pragma once
+
+#include "protocol/error.hpp"
+#include "protocol/jid.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace xmpp {
+
+/// Called from the threads of several shells at once. A call may wait, but for 10 s at most: it then fails with
+/// `timeout`. An error's text is shown as it is, after words for its code.
+class shell_backend {
+public:
+  using fields = std::vector<std::pair<std::string, std::string>>; ///< Name and value, in the order to show.
+
+  virtual ~shell_backend() = default;
+
+  // -- accounts; addresses are bare and of a host that is served, else `host_unknown` --
+  /// Fails with `conflict` when it exists, `not_acceptable` when the password may not be one.
+  virtual result<void> create_account(const jid& account, const std::string& password) = 0;
+  /// Fails with `item_not_found`, `not_acceptable`.
+  virtual result<void> set_password(const jid& account, const std::string& password) = 0;
+  /// Ends its sessions too. Fails with `item_not_found`.
+  virtual result<void> remove_account(const jid& account) = 0;
+  /// What is known of it, none of it secret: when it was made, how many contacts, stored messages. Fails with
+  /// `item_not_found`.
+  virtual result<fields> account_info(const jid& account) = 0;
+  /// Visits all accounts in the order of their keys until the visitor returns false.
+  virtual result<void> for_each_account(const std::function<bool(const jid&)>& visit) = 0;
+  /// The hosts that are served, for completion.
+  virtual std::vector<std::string> hosts() = 0;
+
+  // -- messages --
+  /// A headline or chat message from the server itself, to a bare or full JID.
+  virtual result<void> send_message(const jid& to, const std::string& text) = 0;
+  /// The same to every session that is online; returns to how many.
+  virtual result<std::size_t> announce(const std::string& text) = 0;
+
+  // -- running --
+  /// Component and its level, all components.
+  virtual fields log_levels() = 0;
+  /// Fails with `item_not_found` (component) or `bad_request` (level).
+  virtual result<void> set_log_level(const std::string& component, const std::string& level) = 0;
+  /// All options as they are now, secrets left out.
+  virtual fields settings() = 0;
+  /// What SIGHUP does; what changed and what needs a restart, a line each.
+  virtual result<std::vector<std::string>> reload() = 0;
+  /// Accepts no more connections, sends the clients away bit by bit; returns at once with what is going to happen.
+  virtual result<std::vector<std::string>> drain() = 0;
+  /// Begins an orderly shutdown; returns at once.
+  virtual result<void> shutdown() = 0;
+
+  /// Numbers and words on the store and the disk: for `stats`, by names of the form `storage_queue_bytes`.
+  virtual fields health() = 0;
+  /// Name and value on top of the shell's own `version`: libraries, data folder, node.
+  virtual fields version() { return {}; }
+};
+
+} // namespace xmpp
