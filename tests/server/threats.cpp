@@ -1,0 +1,418 @@
+// What others learned the hard way: each case is a class of attack that has worked on some server. Those on negotiation,
+// sign-in and registration stand in the files of those names; floods in floods.cpp.
+#include "tests/fixtures/client.hpp"
+#include "tests/fixtures/scram.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace xmpp::test;
+
+namespace {
+
+constexpr auto header = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+                        "version='1.0' to='localhost'>";
+
+/// Where a stranger's bytes can be read: with what stands before them, and how they come.
+struct entry {
+  const char* name;
+  transport how;
+  bool header, signed_in;
+};
+constexpr entry entries[] = {{"before the header", transport::plain, false, false},
+                             {"before sign-in", transport::plain, true, false},
+                             {"before the header, TLS", transport::direct_tls, false, false},
+                             {"before sign-in, TLS", transport::direct_tls, true, false},
+                             {"bound", transport::plain, true, true},
+                             {"bound, TLS", transport::direct_tls, true, true}};
+
+/// How the stream ends that is sent `bytes` there.
+std::string end_of(const entry& where, std::string_view bytes) {
+  auto end = [&](client& x) {
+    // An attacker's bytes may be many: what counts is the answer, so stop when it is there.
+    try {
+      x.wire().send(bytes);
+    } catch (const failure&) {
+    }
+    return x.stream_error();
+  };
+  if (where.signed_in) {
+    auto x = client{"mallory", {.state = upto::bound, .how = where.how}};
+    return end(x);
+  }
+  auto x = client{where.how};
+  if (where.how == transport::direct_tls)
+    x.makes_tls();
+  if (where.header) {
+    x.opens();
+    x.features();
+  }
+  return end(x);
+}
+
+std::string repeated(std::string_view what, int times) {
+  auto out = std::string{};
+  out.reserve(what.size() * static_cast<std::size_t>(times));
+  for (auto i = 0; i < times; ++i)
+    out += what;
+  return out;
+}
+
+/// Many that differ in a number: `a1='' a2='' ...`.
+std::string numbered(std::string_view before, std::string_view after, int times) {
+  auto out = std::string{};
+  for (auto i = 0; i < times; ++i)
+    (out += before) += std::to_string(i) + std::string{after};
+  return out;
+}
+
+/// Everybody else still has a server.
+void others_are_served() {
+  auto romeo = client{"romeo"};
+  romeo.ping();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(threats)
+
+// -- XML that only attackers write (CVE-2011-1755, -2205, CVE-2022-0217, CVE-2026-43506) -------------------------------
+
+BOOST_AUTO_TEST_CASE(a_document_type_is_refused_at_its_second_byte) {
+  for (auto& where : entries) {
+    BOOST_TEST_CONTEXT(where.name)
+    BOOST_TEST(end_of(where, "<!") == "restricted-xml"); // no more needs to come
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_billion_laughs_are_refused) {
+  auto laughs = std::string{"<!DOCTYPE lolz [<!ENTITY lol 'lol'>"};
+  for (auto i = 1; i < 10; ++i)
+    laughs += "<!ENTITY lol" + std::to_string(i) + " '" + repeated("&lol" + (i > 1 ? std::to_string(i - 1) : "") + ";", 10) + "'>";
+  laughs += "]>";
+  for (auto& where : entries) {
+    BOOST_TEST_CONTEXT(where.name)
+    BOOST_TEST(end_of(where, laughs + "<message><body>&lol9;</body></message>") == "restricted-xml");
+  }
+  BOOST_TEST(end_of(entries[0], "<?xml version='1.0'?>" + laughs + header) == "restricted-xml");
+  others_are_served();
+}
+
+BOOST_AUTO_TEST_CASE(an_external_entity_is_refused) {
+  for (auto& where : entries) {
+    BOOST_TEST_CONTEXT(where.name)
+    BOOST_TEST(end_of(where, "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><message>&e;</message>") == "restricted-xml");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(entities_other_than_the_five_are_refused) {
+  for (auto& where : entries)
+    for (auto text : {"<message><body>&lol;</body></message>", "<message a='&lol;'/>", "<message><body>&nbsp;</body></message>"}) {
+      if (!where.header)
+        continue;
+      BOOST_TEST_CONTEXT(where.name << " " << text)
+      BOOST_TEST(unless_among(end_of(where, text), {"restricted-xml", "not-well-formed"}) == "");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(comments_and_processing_instructions_are_refused_anywhere) {
+  for (auto& where : entries)
+    for (auto text : {"<!-- -->", "<?php ?>", "<message><!-- x --></message>", "<message><body>a<?x y?></body></message>",
+                      "<message><![IGNORE[x]]></message>"}) {
+      BOOST_TEST_CONTEXT(where.name << " " << text)
+      BOOST_TEST(end_of(where, where.header || text[1] != 'm' ? text : header + std::string{text}) == "restricted-xml");
+    }
+  BOOST_TEST(end_of(entries[1], "<?xml version='1.0'?>") == "restricted-xml"); // a second declaration
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf_8_are_refused) { // CVE-2022-25235; CVE-2015-2058
+  for (auto& where : {entries[1], entries[4], entries[5]})
+    for (auto bad : {"\x80", "\xff", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xed\xb0\x80",
+                     "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3(", "\xef\xbf\xbe", "\xef\xbf\xbf"}) {
+      auto text = std::string{bad};
+      for (auto& bytes : {"<message><body>" + text + "</body></message>", "<message id='" + text + "'/>",
+                          "<message><x" + text + "/></message>", "<message><x xmlns='" + text + "'/></message>"}) {
+        BOOST_TEST_CONTEXT(where.name << " " << base64(text) << " in " << bytes.substr(0, 14))
+        BOOST_TEST(unless_among(end_of(where, bytes), {"not-well-formed", "unsupported-encoding", "bad-format"}) == "");
+      }
+      if (!where.signed_in)
+        break; // one is enough there: accounts are dear
+    }
+}
+
+BOOST_AUTO_TEST_CASE(characters_that_are_none_are_refused) { // XML 1.0, 2.2
+  for (auto bad : {"\x01", "\x0b", "\x1f", "&#0;", "&#1;", "&#xB;", "&#xD800;", "&#xFFFE;", "&#x110000;", "&#99999999999;", "&#;", "&#x;", "&;", "&amp"}) {
+    BOOST_TEST_CONTEXT(base64(bad)) {
+      auto bytes = std::string{"<message><body>"} + bad + "</body></message>";
+      BOOST_TEST(unless_among(end_of(entries[1], bytes), {"not-well-formed", "restricted-xml"}) == "");
+    }
+  }
+  auto zero = std::string{"<message><body>\0</body></message>", 34};
+  BOOST_TEST(end_of(entries[1], zero) == "not-well-formed");
+}
+
+BOOST_AUTO_TEST_CASE(tags_inside_stanzas_cannot_break_out_of_them) { // stanza smuggling (CVE-2022-22784 and others)
+  auto mallory = client{"mallory"};
+  auto juliet = client{"juliet"};
+  auto smuggled = format("<message from='boss@localhost' to='{}'><body>pay him</body></message>", juliet.full());
+  for (auto& content : {"<stream:stream xmlns:stream='http://etherx.jabber.org/streams'>" + smuggled + "</stream:stream>",
+                        "<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>" + smuggled,
+                        "<x xmlns=\"urn:x'>\"/>" + smuggled, "<x a=\"'/></message>\"/>" + smuggled,
+                        "<x><![CDATA[</x></message>" + smuggled + "]]></x>", "<x xmlns='urn:a\nb:c|d'/>" + smuggled,
+                        "<x xmlns='jabber:client&#10;message'/>" + smuggled, "<x>]]&gt;</x>" + smuggled}) {
+    mallory.send_bytes(format("<message to='{}'>", juliet.full()) + content + "</message>");
+    auto got = juliet.next(); // one stanza, whatever is in it
+    BOOST_TEST_CONTEXT(content) {
+      BOOST_TEST(got.name == "message");
+      BOOST_TEST(got["from"] == mallory.full());
+    }
+  }
+  settle(mallory, juliet);
+  BOOST_TEST(juliet.inbox().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_namespace_keeps_its_name_whatever_is_in_it) { // CVE-2022-25236
+  auto mallory = client{"mallory"};
+  auto juliet = client{"juliet"};
+  for (auto ns : {"urn:a b", "urn:a|b", "urn:a&#10;b", "urn:&lt;x/&gt;", "http://etherx.jabber.org/streams", "\xc3\xbc", "jabber:server"}) {
+    mallory.send_bytes(format("<message to='{}'><x xmlns='", juliet.full()) + ns + "'/></message>");
+    auto got = juliet.receives_next("<message/>");
+    auto wanted = parse_element(std::string{"<x xmlns='"} + ns + "'/>");
+    BOOST_TEST_CONTEXT(ns) {
+      BOOST_REQUIRE(!got.children.empty());
+      BOOST_TEST(got.children[0].ns == wanted.ns);
+      BOOST_TEST(got.children[0].name == "x");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(reserved_prefixes_cannot_be_bent) { // Namespaces in XML, 3
+  for (auto bytes : {"<message xmlns:xml='urn:x'/>", "<message xmlns:xmlns='urn:x'/>", "<message xmlns:a='http://www.w3.org/2000/xmlns/'/>",
+                     "<message xmlns:a=''/>", "<message xmlns:a='urn:x' xmlns:b='urn:x' a:c='1' b:c='2'/>", "<a:b:c xmlns:a='urn:x'/>",
+                     "<message :a='1'/>", "<message a:='1'/>"}) {
+    BOOST_TEST_CONTEXT(bytes)
+    BOOST_TEST(unless_among(end_of(entries[1], bytes), {"not-well-formed", "bad-namespace-prefix"}) == "");
+  }
+}
+
+// -- too much of everything (XEP-0205; RFC 6120, 13.12) ---------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_stranger_s_element_may_be_small_only) {
+  for (auto& where : {entries[1], entries[3]}) {
+    BOOST_TEST_CONTEXT(where.name) {
+      BOOST_TEST(end_of(where, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + std::string(1 << 20, 'A')) ==
+                 "policy-violation");
+      BOOST_TEST(end_of(where, "<" + std::string(1 << 20, 'a')) == "policy-violation");
+      BOOST_TEST(end_of(where, "<a b='" + std::string(1 << 20, 'a')) == "policy-violation");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_stranger_s_header_may_be_small_only) {
+  for (auto& where : {entries[0], entries[2]}) {
+    BOOST_TEST_CONTEXT(where.name) {
+      BOOST_TEST(end_of(where, "<stream:stream " + numbered("xmlns:a", "='urn:x' ", 100'000)) == "policy-violation");
+      BOOST_TEST(end_of(where, std::string(1 << 20, ' ')) != "host-unknown");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_stanza_over_the_limit_ends_the_stream) {
+  for (auto& where : {entries[4], entries[5]})
+    for (auto& bytes : {"<message><body>" + std::string(300'000, 'x') + "</body></message>", "<message><body>" + std::string(300'000, 'x'),
+                        "<message a='" + std::string(300'000, 'x') + "'/>", "<" + std::string(300'000, 'x') + "/>"}) {
+      BOOST_TEST_CONTEXT(where.name << " " << bytes.substr(0, 12))
+      BOOST_TEST(end_of(where, bytes) == "policy-violation");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(elements_too_deep_too_many_or_too_rich_end_the_stream) { // CVE-2024-8176, CVE-2023-52425
+  for (auto& where : {entries[1], entries[4]})
+    for (auto& bytes : {repeated("<a>", 100'000), "<message>" + repeated("<a>", 1'000) + repeated("</a>", 1'000) + "</message>",
+                        "<message " + numbered("a", "='' ", 100'000) + "/>", "<message " + numbered("a", "='' ", 1'000) + "/>",
+                        "<message " + numbered("xmlns:a", "='urn:x' ", 1'000) + "/>",
+                        "<message>" + repeated("<a/>", 60'000) + "</message>"}) {
+      BOOST_TEST_CONTEXT(where.name << " " << bytes.substr(0, 24) << " " << bytes.size())
+      BOOST_TEST(end_of(where, bytes) == "policy-violation");
+    }
+  others_are_served();
+}
+
+BOOST_AUTO_TEST_CASE(names_that_never_repeat_leave_no_memory_behind) { // ejabberd 26.07: atom exhaustion
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  auto mallory = client{"mallory"};
+  auto flood = [&](int from) {
+    for (auto i = from; i < from + 200; ++i) {
+      auto bytes = std::string{"<iq type='get' id='n' to='localhost'><q" + std::to_string(i) + " xmlns='urn:q" + std::to_string(i) + "'>"};
+      for (auto n = 0; n < 100; ++n)
+        bytes += "<never-seen-before-" + std::to_string(i * 1'000 + n) + " attribute-" + std::to_string(i * 1'000 + n) + "='x'/>";
+      mallory.send_bytes(bytes + "</q" + std::to_string(i) + "></iq>");
+      mallory.receives("<iq type='error'/>");
+    }
+  };
+  flood(0);
+  auto before = here.resident_bytes();
+  flood(1'000);
+  BOOST_TEST(here.resident_bytes() - before < 3'000'000); // 40,000 new names of 25 bytes, twice, are 2 MB alone
+}
+
+BOOST_AUTO_TEST_CASE(a_reader_that_does_not_read_is_left_behind) { // slow readers; ARCHITECTURE: bounded output
+  auto romeo = client{"romeo"};
+  auto slow = client{"slow"};
+  auto juliet = client{"juliet"};
+  befriend(slow, juliet);
+  auto stanza = format("<message to='{}' type='headline'><body>{}</body></message>", slow.full(), std::string(50'000, 'x'));
+  // Until it is gone: what the kernel buffers, and what the server does, are bounds.
+  auto gone = false;
+  for (auto i = 0; i < 2'000 && !gone; ++i) {
+    romeo.send_bytes(stanza);
+    if (i % 20 == 0) {
+      romeo.ping();
+      juliet.ping(juliet.bare());
+      gone = juliet.has("<presence from='{}' type='unavailable'/>", slow.full());
+    }
+  }
+  BOOST_TEST(gone);
+  romeo.ping();
+}
+
+BOOST_AUTO_TEST_CASE(directed_presence_is_remembered_within_bounds) { // digest: bound the list
+  auto mallory = client{"mallory"};
+  auto all = std::string{};
+  for (auto i = 0; i < 20'000; ++i)
+    all += format("<presence to='nobody-{}@localhost'/>", i);
+  mallory.send_bytes(all);
+  try {
+    mallory.ping(); // alive, …
+  } catch (const failure&) {
+    BOOST_TEST(unless_among(mallory.stream_error(), {"policy-violation", "resource-constraint"}) == ""); // … or told why
+  }
+  others_are_served();
+}
+
+BOOST_AUTO_TEST_CASE(a_roster_has_an_end) { // roster of 10^5 items
+  auto romeo = client{"romeo"};
+  auto refused = std::string{};
+  auto sent = 0;
+  auto pipeline = [&](int n) {
+    auto all = std::string{};
+    for (auto i = 0; i < n; ++i)
+      all += format("<iq type='set' id='r{}'><query xmlns='jabber:iq:roster'><item jid='c{}@example.com'/></query></iq>", sent + i, sent + i);
+    romeo.send_bytes(all);
+    for (auto i = 0; i < n; ++i) {
+      auto answer = romeo.receives("<iq id='r{}'/>", sent + i);
+      if (refused.empty())
+        refused = condition(answer);
+    }
+    sent += n;
+    romeo.forget();
+  };
+  while (sent < 2'100 && refused.empty())
+    pipeline(100);
+  BOOST_TEST(unless_among(refused, {"resource-constraint", "not-allowed", "policy-violation", "not-acceptable"}) == "");
+  romeo.ping();
+}
+
+// -- addresses (CVE-2015-2058) ----------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(addresses_at_the_limits_are_cut_nowhere) { // RFC 7622, 3.1
+  auto romeo = client{"romeo"};
+  auto part = [](std::size_t bytes, const char* last) {
+    auto tail = std::string{last};
+    return std::string(bytes - tail.size(), 'a') + tail;
+  };
+  for (auto last : {"a", "\xc3\xbc", "\xe2\x82\xac"}) {
+    BOOST_TEST_CONTEXT(last) {
+      // 1,023 bytes are an address of nobody, 1,024 are none.
+      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", part(1'023, last) + "@localhost")) == "service-unavailable");
+      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", part(1'024, last) + "@localhost")) == "jid-malformed");
+      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", "nobody@localhost/" + part(1'023, last))) == "service-unavailable");
+      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", "nobody@localhost/" + part(1'024, last))) == "jid-malformed");
+    }
+  }
+  BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", std::string(1'024, 'd'))) == "jid-malformed");
+}
+
+BOOST_AUTO_TEST_CASE(addresses_that_look_alike_are_one_or_none) { // RFC 8265: width, case, compatibility
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  auto wide = std::string{};
+  for (auto c : juliet.who().name) { // full-width forms of ASCII letters
+    if (c >= 'a' && c <= 'z') {
+      auto code = 0xff41 + (c - 'a');
+      wide += {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3f)), static_cast<char>(0x80 | (code & 0x3f))};
+    } else {
+      wide += c;
+    }
+  }
+  romeo.send("<message to='{}@LOCALHOST/{}' id='m'><body>same</body></message>", wide, juliet.resource());
+  juliet.receives("<message to='{}'><body>same</body></message>", juliet.full());
+  auto ligature = condition(romeo.get("<q xmlns='urn:q'/>", "\xef\xac\x81@localhost")); // fi as one character
+  BOOST_TEST(ligature == "jid-malformed");
+}
+
+// -- whom a stanza may touch (ejabberd 26.09: cross-tenant access) -----------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(one_host_s_clients_change_nothing_in_another) {
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  auto juliet = client{here, registers(here, "juliet", "montague.lit")};
+  auto mallory = client{"mallory"};
+  juliet.set("<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>");
+  for (auto& to : {juliet.bare(), std::string{"montague.lit"}})
+    for (auto payload : {"<query xmlns='jabber:iq:roster'><item jid='mallory@localhost'/></query>",
+                         "<vCard xmlns='vcard-temp'><FN>Fool</FN></vCard>", "<query xmlns='jabber:iq:register'><remove/></query>",
+                         "<query xmlns='jabber:iq:private'><a xmlns='urn:a'>x</a></query>",
+                         "<block xmlns='urn:xmpp:blocking'><item jid='a@example.com'/></block>",
+                         "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind>",
+                         "<command xmlns='http://jabber.org/protocol/commands' node='http://jabber.org/protocol/admin#delete-user'/>"}) {
+      BOOST_TEST_CONTEXT(to << " " << payload)
+      BOOST_TEST(condition(mallory.set(payload, to)) != "");
+    }
+  auto name = format("<query xmlns='jabber:iq:register'><username>{}</username><password>mine</password></query>", juliet.who().name);
+  BOOST_TEST(condition(mallory.set(name, "montague.lit")) != "");
+  mallory.ping();
+  BOOST_TEST(juliet.asks_roster().find("query")->children.empty());
+  BOOST_TEST(juliet.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN") == "Juliet");
+  BOOST_TEST(juliet.get("<blocklist xmlns='urn:xmpp:blocking'/>").find("blocklist")->children.empty());
+  auto again = client{here, juliet.who(), {.resource = "again"}};
+  again.ping();
+}
+
+BOOST_AUTO_TEST_CASE(commands_for_administrators_are_not_there_for_others) {
+  auto mallory = client{"mallory"};
+  for (auto& to : {std::string{"localhost"}, mallory.bare(), std::string{}})
+    BOOST_TEST(condition(mallory.set("<command xmlns='http://jabber.org/protocol/commands' action='execute' "
+                                     "node='http://jabber.org/protocol/admin#add-user'/>",
+                                     to)) == "service-unavailable");
+}
+
+BOOST_AUTO_TEST_CASE(poisoned_capabilities_are_nobody_s_but_the_sender_s) { // XEP-0115, 9.3
+  auto mallory = client{"mallory"};
+  auto juliet = client{"juliet"};
+  auto romeo = client{"romeo"};
+  befriend(romeo, juliet);
+  befriend(mallory, juliet);
+  auto caps = std::string{"<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='http://troupe.example' ver='QgayPKawpkPSDYmwT/WM94uAlu0='/>"};
+  mallory.send("<presence>{}</presence>", raw_xml{caps});
+  juliet.receives("<presence from='{}'>{}</presence>", mallory.full(), raw_xml{caps});
+  romeo.send("<presence>{}</presence>", raw_xml{caps});
+  juliet.receives("<presence from='{}'>{}</presence>", romeo.full(), raw_xml{caps}); // as it was sent
+}
+
+BOOST_AUTO_TEST_CASE(truncated_stanzas_change_nothing) {
+  auto who = registers("romeo");
+  auto whole = std::string{"<iq type='set' id='i'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>"};
+  for (auto cut = std::size_t{1}; cut < whole.size(); cut += 7) {
+    auto x = client{who, {.state = upto::bound}};
+    x.send_bytes(whole.substr(0, cut));
+    x.wire().finish();
+    x.stream_error();
+  }
+  auto romeo = client{who};
+  BOOST_TEST(romeo.asks_roster().find("query")->children.empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
