@@ -14,15 +14,17 @@ namespace xmpp {
 enum class stanza_kind : std::uint8_t { message, presence, iq };
 
 /// All kinds' types in one list; `normal` is a message, `available` a presence without a type attribute.
+// clang-format off
 enum class stanza_type : std::uint8_t {
   normal, chat, groupchat, headline, // message
   available, unavailable, subscribe, subscribed, unsubscribe, unsubscribed, probe, // presence
   get, set, result, // iq
   error, // of any kind
 };
+// clang-format on
 
 /// A stanza on its way: addresses apart from the tree, so that stamping one copies nothing.
-/// `from` and `to` here are what counts; those in the tree are what the sender wrote and are never sent on.
+/// `from`, `to` and `type` here are what counts; those in the tree are what the sender wrote and are never sent on.
 /// Copies share the tree and the addresses: pass it by value between actors.
 class stanza {
 public:
@@ -34,7 +36,8 @@ public:
 
   stanza() = default;
   /// Takes the kind and type of `tree`'s outermost element; leaves addresses as given.
-  /// `tree` must be a message, presence or iq: built by us, or checked by `parse`.
+  /// `tree` must be a message, presence or iq: built by us, or checked by `parse`; or one that `parse` refused and that is
+  /// to be answered so: then an unknown type of an iq counts as `get`.
   stanza(element tree, jid from, jid to);
 
   /// Reads a client's element. An unknown type of message or presence reads as RFC 6121, 5.2.2 and 4.7.1 say (normal;
