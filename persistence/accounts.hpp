@@ -19,19 +19,10 @@
 
 namespace xmpp {
 
-/// What SCRAM keeps instead of the password (RFC 5802, 3), for one hash.
-struct stored_credentials {
-  enum class hash : std::uint8_t { sha1 = 1, sha256 = 2, sha512 = 3 } mechanism = hash::sha1;
-  std::uint32_t iterations = 0;
-  std::string salt, stored_key, server_key; ///< Raw bytes.
-
-  friend bool operator==(const stored_credentials&, const stored_credentials&) = default;
-};
-
 struct account_record {
   std::int64_t created_ms = 0; ///< Since the epoch.
   bool disabled = false;       ///< It exists and receives, but may not sign in.
-  std::vector<stored_credentials> credentials;
+  std::string credentials;     ///< What proves the password (`sasl::encode`), opaque here.
 
   friend bool operator==(const account_record&, const account_record&) = default;
 };

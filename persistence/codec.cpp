@@ -155,14 +155,7 @@ std::string encode(const account_record& x) {
   to.byte(v1);
   to.fixed64(static_cast<std::uint64_t>(x.created_ms));
   to.byte(x.disabled ? 1 : 0);
-  to.varint(x.credentials.size());
-  for (const auto& c : x.credentials) {
-    to.byte(static_cast<std::uint8_t>(c.mechanism));
-    to.varint(c.iterations);
-    to.string(c.salt);
-    to.string(c.stored_key);
-    to.string(c.server_key);
-  }
+  to.string(x.credentials);
   return out;
 }
 
@@ -171,19 +164,7 @@ result<account_record> decode_account(std::string_view bytes) {
   auto out = account_record{};
   out.created_ms = take_int64(from);
   out.disabled = from.boolean();
-  const auto count = from.count();
-  for (auto i = std::size_t{0}; i < count && from.ok(); ++i) {
-    auto c = stored_credentials{};
-    const auto hash = from.byte();
-    if (hash < 1 || hash > 3)
-      from.fail();
-    c.mechanism = static_cast<stored_credentials::hash>(hash);
-    c.iterations = static_cast<std::uint32_t>(from.varint(std::numeric_limits<std::uint32_t>::max()));
-    c.salt = from.string();
-    c.stored_key = from.string();
-    c.server_key = from.string();
-    out.credentials.push_back(std::move(c));
-  }
+  out.credentials = from.string();
   if (!from.finished())
     return corrupt("account_record");
   return out;

@@ -4,8 +4,7 @@
 //   varint: LEB128, shortest form, 64 bits at most; int64 as 8 bytes big-endian; string: varint length, bytes; bool: 0
 //   or 1; list: varint count, items. JIDs are strings in their prepared form, not prepared again.
 //
-//     account_record v1        created int64, disabled bool, list of (hash byte, iterations varint, salt string,
-//                              stored key string, server key string)
+//     account_record v1        created int64, disabled bool, credentials string
 //     last_activity v1         ms int64, status string
 //     offline_summary v1       messages varint, bytes varint
 //     offline_message v1       from string, to string, received int64, expires int64, xml string

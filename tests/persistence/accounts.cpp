@@ -19,7 +19,7 @@ const auto romeo = account_place{2, jid::from_prepared("romeo@example.net")};
 const auto juliet = jid::from_prepared("juliet@example.com");
 
 account_record some_account() {
-  return {1'700'000'000'000, false, {{stored_credentials::hash::sha256, 10'000, "salt", "stored", "server"}}};
+  return {1'700'000'000'000, false, "credentials"};
 }
 
 roster_item item(std::string_view contact) {
