@@ -45,8 +45,4 @@ private:
   const host_info& at_;
 };
 
-/// Extensions that have a hook, in the order of hooks.
-const std::vector<const extension*>& hooks_on_sent();
-const std::vector<const extension*>& hooks_on_received();
-
 } // namespace xmpp

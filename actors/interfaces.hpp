@@ -11,6 +11,10 @@ namespace xmpp {
 #define XMPP_SUPERVISED                                                                                                \
   caf::reacts_to<msg::verdict>, caf::reacts_to<msg::fail_now>, caf::replies_to<msg::describe>::with<msg::description>
 
+/// Whoever decides about a failure; and whoever hears the decision.
+using supervising_actor = caf::typed_actor<caf::reacts_to<msg::child_failed>>;
+using supervised_actor = caf::typed_actor<caf::reacts_to<msg::verdict>>;
+
 /// SESSION: one client's stream, then one bound resource; writes to the client what it is told to deliver.
 using session_actor = caf::typed_actor<
   // Writes a stanza to the client.

@@ -4,7 +4,10 @@
 #include "actors/listener.hpp"
 #include "actors/log.hpp"
 #include "actors/shard.hpp"
+#include "actors/shell/backend.hpp"
 #include "actors/version.hpp"
+#include "protocol/caps.hpp"
+#include "protocol/disco.hpp"
 #include "protocol/parser.hpp"
 #include "protocol/sasl.hpp"
 
@@ -77,20 +80,21 @@ result<std::unique_ptr<server>> server::start(const config& options) {
   self->context_ = std::make_unique<server_context>(options.storage.shards);
   auto& context = *self->context_;
   context.limits = options.c2s.limits;
+  for (auto& one : options.hosts)
+    context.domains.push_back(one.name);
+  if (auto opened = self->open_store(options); !opened)
+    return opened.error();
   auto live = self->make_live(options);
   if (!live)
     return live.error();
   context.swap_live(*std::move(live));
-  if (auto opened = self->open_store(options); !opened)
-    return opened.error();
   auto& listen = options.listen;
   auto limits = net::accept_limits{};
   limits.at_once_max = listen.per_address_max;
   limits.per_minute_max = listen.per_address_per_minute;
   limits.burst_max = std::max(listen.per_address_per_minute, 20u);
   limits.total_max = listen.connections_max;
-  limits.loopback_is_exempt = std::find(listen.unlimited_addresses.begin(), listen.unlimited_addresses.end(),
-                                        "127.0.0.1") != listen.unlimited_addresses.end();
+  limits.loopback_is_exempt = listen.loopback_is_exempt;
   context.limiter = std::make_unique<net::accept_limiter>(limits);
   if (auto started = self->start_actors(options); !started)
     return started.error();
@@ -102,6 +106,12 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
   live->options = options;
   auto tls = net::tls_options{};
   tls.tickets = ticket_keys_;
+  auto streams = std::make_shared<stream_policy>();
+  streams->tls_required = options.tls.required;
+  streams->attempts_max = std::uint8_t(options.sign_in.attempts_max);
+  streams->limits = options.c2s.limits;
+  streams->server_secret = context_->secret;
+  streams->scram_iterations = options.sign_in.scram_iterations;
   for (auto& one : options.hosts) {
     auto made = std::make_shared<host>();
     made->options = one;
@@ -115,6 +125,21 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
     info.private_xml_bytes_max = one.private_xml_bytes_max;
     info.private_xml_elements_max = one.private_xml_elements_max;
     info.blocklist_items_max = one.blocklist_items_max;
+    auto stream = stream_host{};
+    stream.name = one.name;
+    stream.offers_tls = !one.certificate_files.empty();
+    stream.mechanisms.clear();
+    for (auto& name : options.sign_in.mechanisms)
+      if (auto known = sasl::find_mechanism(name))
+        stream.mechanisms.push_back(*known);
+    if (!one.client_ca_file.empty())
+      stream.mechanisms.push_back(sasl::mechanism::external);
+    if (one.anonymous)
+      stream.mechanisms.push_back(sasl::mechanism::anonymous);
+    stream.registers = one.registration == registration_policy::open;
+    stream.registers_from_loopback = one.registration != registration_policy::closed;
+    stream.extra_features_bound = caps_element(caps_node, host_info_element(info, all_host_features())).bytes();
+    streams->hosts.push_back(std::move(stream));
     live->hosts.emplace(one.name, std::move(made));
     for (auto i = std::size_t{0}; i < one.certificate_files.size(); ++i)
       tls.certificates.push_back({{one.name},
@@ -133,6 +158,7 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
   } else if (options.tls.required) {
     return error{errc::bad_request, "tls.required is on, but no host has a certificate"};
   }
+  live->streams = std::move(streams);
   return std::shared_ptr<const live_settings>{std::move(live)};
 }
 
@@ -346,7 +372,7 @@ server::~server() {
     for (auto i = 0u; i < context_->route.shard_count(); ++i)
       context_->route.set(shard_id(i), {});
   if (context_)
-    context_->hasher = {};
+    context_->hasher = hasher_actor{};
   system_ = nullptr; // waits for the actors
   reactors_.clear();
   context_ = nullptr;

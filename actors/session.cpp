@@ -181,7 +181,7 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
     if (negotiating_)
       carry_out(negotiating_->machine.registered(outcome));
   };
-  if (!options.is_unlimited(peer_.host_text()) &&
+  if (!(options.listen.loopback_is_exempt && peer_.is_loopback()) &&
       server_.registrations.note(peer_.host_text(), now_ms(), 3'600'000) >
         options.sign_in.registrations_per_address_per_hour) {
     registered(errc::resource_constraint);
@@ -197,7 +197,7 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
             [registered, account](const msg::outcome& o) {
               if (o.failure == errc::none) {
                 count(metrics::instance().registrations);
-                log::info("account.registered", {{"account", account.text()}});
+                log::info("registration.created", {{"account", account.text()}});
               }
               registered(o.failure);
             },

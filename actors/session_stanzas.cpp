@@ -92,6 +92,9 @@ void session::presence_from_client(stanza x) {
 }
 
 void session::iq_from_client(stanza x) {
+  // RFC 3921, 3: older clients open a "session" as a last step; today it has no effect.
+  if (x.type == stanza_type::set && x.payload().ns() == ns::session)
+    return deliver(x.reply());
   if (x.to.empty() || x.to.text() == full_.bare_text()) {
     if (x.type == stanza_type::get && !interested_ && x.payload().ns() == ns::roster)
       interested_ = true;

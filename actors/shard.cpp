@@ -66,7 +66,7 @@ shard::behavior_type shard::make_behavior() {
       // Behind everything that went to it: what it still has, it sends back here.
       auto old = i->second;
       users_.erase(i);
-      demonitor(old);
+      demonitor(old.address());
       send(old, msg::retire{true});
     },
     [this](const msg::tick&) {

@@ -98,7 +98,7 @@ private:
     count(metrics::instance().actors_failed);
     note_error(what);
     suspended_ = true;
-    if (auto to = caf::actor_cast<caf::actor>(supervisor_))
+    if (auto to = caf::actor_cast<supervising_actor>(supervisor_))
       this->send(to, msg::child_failed{this->ctrl_self(), what});
     else
       this->quit(caf::exit_reason::unhandled_exception);

@@ -30,7 +30,7 @@ supervisor::behavior_type supervisor::make_behavior() {
       auto i = std::find_if(children_.begin(), children_.end(), [&](const running& r) { return r.actor == x.child; });
       if (i != children_.end())
         child_failed(std::size_t(i - children_.begin()), x.what);
-      else if (auto temporary = caf::actor_cast<caf::actor>(x.child)) {
+      else if (auto temporary = caf::actor_cast<supervised_actor>(x.child)) {
         log::warning("supervisor.stopped_child", {{"supervisor", name_}, {"child", x.child->id()}, {"what", x.what}});
         send(temporary, msg::verdict{msg::decision::stop});
       }
@@ -62,7 +62,7 @@ void supervisor::restart_child(std::size_t index, bool also_if_running) {
   if (!one.actor)
     start_child(index);
   else
-    send(caf::actor_cast<caf::actor>(one.actor), msg::verdict{msg::decision::restart, also_if_running});
+    send(caf::actor_cast<supervised_actor>(one.actor), msg::verdict{msg::decision::restart, also_if_running});
 }
 
 void supervisor::start_child(std::size_t index) {

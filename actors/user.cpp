@@ -2,7 +2,11 @@
 
 #include "actors/log.hpp"
 #include "actors/random.hpp"
+#include "actors/reactor_unit.hpp"
 #include "actors/trace.hpp"
+
+#include "persistence/rosters.hpp"
+#include "protocol/namespaces.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -108,11 +112,7 @@ void user::loaded(const msg::loaded& x) {
     created_ms_ = r.account->created_ms;
     credentials_ = std::move(r.account->credentials);
   }
-  roster_.items = std::move(r.roster);
-  roster_.version = r.roster_version;
-  roster_.pending.clear();
-  for (auto& one : r.pending)
-    roster_.pending.push_back({std::move(one.from), one.received_ms, std::move(one.xml)});
+  roster_ = std::move(r.roster);
   blocks_ = r.blocks.empty() ? nullptr : std::make_shared<const blocklist>(std::move(r.blocks));
   offline_ = r.offline;
   last_activity_ = r.last_activity ? std::make_unique<last_activity_record>(*std::move(r.last_activity)) : nullptr;
@@ -134,7 +134,7 @@ void user::become_ready() {
   phase_ = phase::ready;
   awaited_sessions_ = 0;
   estimate_memory();
-  note_idleness();
+  idle_since_ms_.store(bound_.empty() ? now_ms() : 0, std::memory_order_relaxed);
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
@@ -292,7 +292,7 @@ void user::drop_session(std::size_t index, const std::optional<stanza>& last) {
   bound_.erase(bound_.begin() + std::ptrdiff_t(index));
   if (view.available)
     broadcast(last ? *last
-                   : stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, {}});
+                   : stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, jid{}});
   if (bound_.empty() && anonymous_) { // Nothing of it may stay.
     anonymous_ = false;
     remove_everything([](errc) {});

@@ -3,6 +3,7 @@
 // While a node is alone its groups have one member, and what the log writer has synced is committed.
 #pragma once
 
+#include "persistence/write_set.hpp"
 #include "persistence/writer.hpp"
 
 #include <string>
