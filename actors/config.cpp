@@ -164,7 +164,9 @@ option<Owner> row(std::string_view section, std::string_view name, takes_effect 
 // -- checks of texts -------------------------------------------------------------------------------------------------
 
 std::string check_endpoint(std::string_view text) {
-  return parse_endpoint(text) ? "" : "is no address with a port, such as \"0.0.0.0:5222\" or \"[::]:5222\"";
+  return parse_endpoint(text)
+             ? ""
+             : "is no address with a port, such as \"*:5222\", \"192.0.2.1:5222\" or \"[2001:db8::1]:5222\"";
 }
 
 std::string check_component_level(std::string_view text) {
@@ -237,7 +239,8 @@ const std::vector<option<config>>& server_options() {
       o("server", "drain_host", live, AT(server.drain_host),
         "Where `drain` sends clients (see-other-host), as host or host:port. Empty: they are only closed."),
       // listen
-      o("listen", "c2s", at_restart, AT(listen.c2s), "Clients with STARTTLS. An IPv6 address takes IPv6 only.")
+      o("listen", "c2s", at_restart, AT(listen.c2s),
+        "Clients with STARTTLS. * is every address of this machine, IPv4 and IPv6.")
           .when(check_endpoint),
       o("listen", "c2s_tls", at_restart, AT(listen.c2s_tls), "Clients that start with TLS (XEP-0368).")
           .when(check_endpoint),
@@ -724,6 +727,8 @@ private:
     auto absolute = [&](std::filesystem::path& path) {
       if (!path.empty())
         path = (folder_ / path).lexically_normal();
+      if (!path.has_filename()) // "/data/."
+        path = path.parent_path();
     };
     absolute(out_.server.data_folder);
     if (out_.server.admin_socket.empty())
@@ -888,6 +893,9 @@ result<endpoint> parse_endpoint(std::string_view text) {
   auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
   if (failure != std::errc{} || end != digits.data() + digits.size() || out.port == 0)
     return errc::bad_request;
+  out.address = address;
+  if (address == "*")
+    return out;
   auto family = AF_INET;
   if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
     address = address.substr(1, address.size() - 2);

@@ -66,8 +66,8 @@ struct config {
   } server;
 
   struct {
-    std::vector<std::string> c2s = {"0.0.0.0:5222", "[::]:5222"};
-    std::vector<std::string> c2s_tls = {"0.0.0.0:5223", "[::]:5223"};
+    std::vector<std::string> c2s = {"*:5222"};
+    std::vector<std::string> c2s_tls = {"*:5223"};
     std::uint32_t backlog = 4'096;
     std::uint32_t connections_max = 0; ///< 0: what the open-file limit leaves.
     std::uint32_t unauthenticated_max = 16'384;
@@ -137,9 +137,9 @@ struct config {
   const host_config* host(std::string_view name) const noexcept;
 };
 
-/// `0.0.0.0:5222` or `[::]:5222`.
+/// `*:5222`, `192.0.2.1:5222` or `[2001:db8::1]:5222`.
 struct endpoint {
-  std::string address;
+  std::string address; ///< `*`: every address, IPv4 and IPv6.
   std::uint16_t port = 0;
 };
 

@@ -1,0 +1,261 @@
+#include "actors/check.hpp"
+
+#include "net/certificate.hpp"
+#include "net/socket.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace xmpp {
+namespace {
+
+using grade = finding::grade;
+
+constexpr std::int64_t day_s = 86'400;
+constexpr std::uint64_t reserved_files = 64; // the store's, the log's, our own
+
+std::string date(std::int64_t at_s) {
+  auto seconds = static_cast<std::time_t>(at_s);
+  auto parts = std::tm{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d", &parts)};
+}
+
+std::string mebibytes(std::uint64_t bytes) {
+  return std::to_string(bytes >> 20) + " MiB";
+}
+
+class inspection {
+public:
+  inspection(const config& options, std::int64_t now_s) : options_(options), now_s_(now_s) {}
+
+  std::vector<finding> run() {
+    clock();
+    for (auto& host : options_.hosts)
+      certificates(host);
+    ports();
+    open_files();
+    data_folder();
+    return std::move(out_);
+  }
+
+private:
+  void good(std::string subject, std::string text) {
+    out_.push_back({grade::good, std::move(subject), std::move(text), {}});
+  }
+  void warn(std::string subject, std::string text, std::string remedy) {
+    out_.push_back({grade::warning, std::move(subject), std::move(text), std::move(remedy)});
+  }
+  void wrong(std::string subject, std::string text, std::string remedy) {
+    out_.push_back({grade::wrong, std::move(subject), std::move(text), std::move(remedy)});
+  }
+
+  void clock() {
+    // Certificates, stored messages and back-off all trust the clock.
+    constexpr auto first_release_s = std::int64_t{1'767'225'600}; // 2026-01-01
+    if (now_s_ < first_release_s)
+      return wrong("clock", "it is " + date(now_s_) + ", which is before this release was made",
+                   "set the clock, and install chrony or systemd-timesyncd");
+    auto state = timex{};
+    auto status = adjtimex(&state);
+    if (status == TIME_ERROR || (state.status & STA_UNSYNC))
+      return warn("clock", "it is " + date(now_s_) + "; the kernel says that nothing keeps the clock right",
+                  "install chrony or systemd-timesyncd (in a container: on its host)");
+    good("clock", "it is " + date(now_s_) + " and kept right");
+  }
+
+  void certificates(const host_config& host) {
+    auto subject = "host " + host.name;
+    if (host.certificate_files.empty()) {
+      auto remedy = "name one in certificate_files, or let `troupe init` make a self-signed one";
+      if (options_.tls.required)
+        wrong(subject, "has no certificate, and tls.required is on", remedy);
+      else
+        warn(subject, "has no certificate: its clients cannot encrypt", remedy);
+      return;
+    }
+    auto usable = 0;
+    for (auto i = std::size_t{0}; i < host.certificate_files.size(); ++i)
+      usable += certificate(host, host.certificate_files[i],
+                            i < host.key_files.size() ? host.key_files[i] : host.certificate_files[i]);
+    if (usable == 0)
+      wrong(subject, "has no certificate that clients could accept now", "mend one of those above");
+    if (!host.client_ca_file.empty() && access(host.client_ca_file.c_str(), R_OK) != 0)
+      wrong(subject, "cannot read client_ca_file " + host.client_ca_file.string() + ": " + std::strerror(errno),
+            "correct the path or the file's rights, or leave the option empty");
+  }
+
+  /// Whether a client that trusts its issuer would accept it now.
+  bool certificate(const host_config& host, const std::filesystem::path& file, const std::filesystem::path& key) {
+    auto subject = "certificate " + file.string();
+    auto report = net::inspect_certificate(file.string(), key.string());
+    if (!report) {
+      wrong(subject, report.why(),
+            "correct certificate_files and key_files of " + host.name + ", or the files' rights");
+      return false;
+    }
+    auto is_good = true;
+    auto bad = [&](std::string text, std::string remedy) {
+      wrong(subject, std::move(text), std::move(remedy));
+      is_good = false;
+    };
+    if (!report->key_matches)
+      bad("the key in " + key.string() + " is not its key", "put the key that belongs to it into key_files");
+    if (!report->has_alternative_names)
+      bad("has no names in its subjectAltName: clients do not look at the common name (RFC 9525)",
+          "get one with subjectAltName = DNS:" + host.name);
+    else if (is_ascii(host.name) && !net::covers(report->names, host.name, "xmpp-client"))
+      bad("is not for " + host.name + " but for " + names(report->names), "get one that names " + host.name);
+    if (now_s_ > report->not_after_s)
+      bad("expired on " + date(report->not_after_s), "renew it");
+    else if (now_s_ < report->not_before_s)
+      bad("is valid only from " + date(report->not_before_s), "wait, or set the clock right");
+    else if (report->not_after_s - now_s_ < 14 * day_s)
+      warn(subject, "expires on " + date(report->not_after_s), "renew it; the server takes it over on SIGHUP");
+    if (report->key_readable_by_others)
+      warn(subject, "everybody on this machine can read its key " + key.string(), "chmod o= " + key.string());
+    if (report->is_self_signed)
+      warn(subject, "is self-signed: clients ask their users whether to trust it",
+           "get one from a certificate authority when others than you use the server");
+    else if (report->chain_certificates < 2)
+      warn(subject, "comes without its issuer's certificate: clients may be unable to verify it",
+           "append the intermediate certificates to the file (a \"full chain\")");
+    if (is_good)
+      good(subject, report->key_type + ", for " + names(report->names) + ", until " + date(report->not_after_s));
+    return is_good;
+  }
+
+  static bool is_ascii(const std::string& text) {
+    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
+  }
+
+  static std::string names(const net::certificate_names& from) {
+    auto out = std::string{};
+    for (auto& x : from.dns)
+      out += (out.empty() ? "" : ", ") + x;
+    return out.empty() ? "no domain" : out;
+  }
+
+  void ports() {
+    if (is_running(options_.server.admin_socket))
+      return good("ports", "a server answers on " + options_.server.admin_socket.string() + ": not tried");
+    for (auto* list : {&options_.listen.c2s, &options_.listen.c2s_tls})
+      for (auto& text : *list) {
+        auto where = parse_endpoint(text);
+        auto address = net::address::parse(where->address, where->port);
+        auto socket = address ? net::listen(*address) : net::outcome<net::unique_fd>{net::failure{address.why()}};
+        if (socket)
+          good("port " + text, "is free");
+        else
+          wrong("port " + text, socket.why(),
+                "stop whatever uses it (ss -ltnp shows it), choose another in [listen], or for ports below 1024 give "
+                "the binary CAP_NET_BIND_SERVICE");
+      }
+    auto somaxconn = std::uint32_t{0};
+    if (auto file = std::fopen("/proc/sys/net/core/somaxconn", "re")) {
+      if (std::fscanf(file, "%u", &somaxconn) == 1 && somaxconn < options_.listen.backlog)
+        warn("backlog",
+             "the kernel cuts listen.backlog " + std::to_string(options_.listen.backlog) + " to " +
+                 std::to_string(somaxconn),
+             "sysctl net.core.somaxconn=" + std::to_string(options_.listen.backlog) + ", or ask for less");
+      std::fclose(file);
+    }
+  }
+
+  void open_files() {
+    auto limit = net::get_open_files_limit().hard;
+    auto wanted =
+        std::max<std::uint64_t>(options_.server.open_files_min,
+                                options_.listen.connections_max ? options_.listen.connections_max + reserved_files : 0);
+    auto remedy = "raise it: LimitNOFILE= in the systemd unit, or ulimit -Hn before the start";
+    if (limit < options_.server.open_files_min)
+      wrong("open files", "the limit is " + std::to_string(limit) + ", less than server.open_files_min", remedy);
+    else if (limit < wanted)
+      warn("open files", "the limit is " + std::to_string(limit) + ", less than listen.connections_max needs", remedy);
+    else
+      good("open files", "the limit is " + std::to_string(limit) + ", enough for " +
+                             std::to_string(limit - reserved_files) + " clients");
+  }
+
+  void data_folder() {
+    auto& folder = options_.server.data_folder;
+    auto subject = "data folder " + folder.string();
+    struct stat it {};
+    if (stat(folder.c_str(), &it) != 0)
+      return wrong(subject, std::strerror(errno), "make it and give it to the server's user; `troupe init` does both");
+    if (!S_ISDIR(it.st_mode))
+      return wrong(subject, "is no folder", "choose another server.data_folder");
+    if (it.st_mode & 07)
+      warn(subject, "everybody on this machine may enter it", "chmod 700 " + folder.string());
+    auto probe = folder / (".check." + std::to_string(getpid()));
+    auto fd = ::open(probe.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0)
+      return wrong(subject, std::string{"cannot be written: "} + std::strerror(errno),
+                   "give it to the user that runs the server: chown -R troupe: " + folder.string());
+    auto written = ::write(fd, "x", 1) == 1 && ::fsync(fd) == 0;
+    auto why = errno;
+    ::close(fd);
+    ::unlink(probe.c_str());
+    if (!written)
+      return wrong(subject, std::string{"cannot be synced: "} + std::strerror(why), "look at the disk");
+    struct statvfs disk {};
+    if (statvfs(folder.c_str(), &disk) != 0)
+      return;
+    auto free_bytes = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+    if (free_bytes < options_.storage.free_bytes_min)
+      warn(subject, "only " + mebibytes(free_bytes) + " are free on its disk",
+           "make room, or lower storage.free_bytes_min");
+    else
+      good(subject, "can be written; " + mebibytes(free_bytes) + " are free");
+  }
+
+  const config& options_;
+  std::int64_t now_s_;
+  std::vector<finding> out_;
+};
+
+} // namespace
+
+std::vector<finding> check(const config& options, std::int64_t now_s) {
+  return inspection{options, now_s}.run();
+}
+
+bool is_running(const std::filesystem::path& admin_socket) {
+  auto where = sockaddr_un{};
+  where.sun_family = AF_UNIX;
+  auto path = admin_socket.string();
+  if (path.size() >= sizeof where.sun_path)
+    return false;
+  std::memcpy(where.sun_path, path.c_str(), path.size() + 1);
+  auto fd = net::unique_fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  return fd && ::connect(fd.get(), reinterpret_cast<sockaddr*>(&where), sizeof where) == 0;
+}
+
+std::string describe(const std::vector<finding>& findings, bool all) {
+  auto out = std::string{};
+  for (auto& x : findings) {
+    if (x.what == grade::good && !all)
+      continue;
+    out += x.what == grade::good ? "good     " : x.what == grade::warning ? "WARNING  " : "WRONG    ";
+    out += x.subject + ": " + x.text + "\n";
+    if (!x.remedy.empty())
+      out += "         -> " + x.remedy + "\n";
+  }
+  return out;
+}
+
+bool is_sound(const std::vector<finding>& findings) {
+  return std::none_of(findings.begin(), findings.end(), [](auto& x) { return x.what == grade::wrong; });
+}
+
+} // namespace xmpp

@@ -1,0 +1,36 @@
+// `troupe check`: whether a server with this configuration could run here, what is wrong, and how to mend it.
+#pragma once
+
+#include "actors/config.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace xmpp {
+
+struct finding {
+  enum class grade : std::uint8_t {
+    good,
+    warning, ///< It runs, but somebody will be hurt by it.
+    wrong,   ///< It does not run, or clients cannot use it.
+  } what = grade::good;
+  std::string subject; ///< `certificate /etc/troupe/cert.pem`
+  std::string text;    ///< What is so.
+  std::string remedy;  ///< How to mend it; empty when nothing is to be done.
+};
+
+/// Looks at certificates, ports, the open-file limit, the data folder, the disk and the clock. Changes nothing but a
+/// file in the data folder, which it removes again. `now_s`: since the epoch.
+std::vector<finding> check(const config& options, std::int64_t now_s);
+
+/// Whether a server listens on this admin socket.
+bool is_running(const std::filesystem::path& admin_socket);
+
+/// One finding a line, the remedy on the next; with `all` also the good ones.
+std::string describe(const std::vector<finding>& findings, bool all);
+
+/// No finding is wrong.
+bool is_sound(const std::vector<finding>& findings);
+
+} // namespace xmpp

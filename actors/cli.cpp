@@ -1,0 +1,377 @@
+#include "actors/cli.hpp"
+
+#include "actors/check.hpp"
+#include "actors/random.hpp"
+#include "actors/version.hpp"
+#include "net/certificate.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace xmpp {
+namespace {
+
+constexpr auto certificate_days = 3'650u; // nobody renews a self-signed one
+constexpr auto password_characters = std::size_t{20};
+
+int complain(const std::string& text) {
+  std::cerr << "troupe: " << text << '\n';
+  return 1;
+}
+
+int complain(const error& why) {
+  auto condition = std::string{condition_name(why.code)};
+  return complain(why.text.empty() ? condition : why.text);
+}
+
+/// The first that exists; the packaged place when none does.
+std::filesystem::path default_config_file() {
+  if (auto named = std::getenv("TROUPE_CONFIG"))
+    return named;
+  auto local = std::filesystem::path{"data/troupe.conf"};
+  return std::filesystem::exists(local) ? local : std::filesystem::path{"/etc/troupe/troupe.conf"};
+}
+
+// -- passwords -------------------------------------------------------------------------------------------------------
+
+/// A line from standard input; on a terminal it is asked for and not shown.
+std::optional<std::string> read_line(const std::string& prompt) {
+  auto shown = termios{};
+  auto is_terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
+  if (is_terminal) {
+    std::cerr << prompt << std::flush;
+    auto hidden = shown;
+    hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+  }
+  auto out = std::string{};
+  auto got = static_cast<bool>(std::getline(std::cin, out));
+  if (is_terminal) {
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    std::cerr << '\n';
+  }
+  if (!got)
+    return std::nullopt;
+  return out;
+}
+
+/// Twice from a terminal, else one line.
+std::optional<std::string> read_password() {
+  auto password = read_line("Password: ");
+  if (!password || password->empty()) {
+    complain("no password given");
+    return std::nullopt;
+  }
+  if (isatty(STDIN_FILENO) == 1 && read_line("Again: ") != password) {
+    complain("the two are not the same");
+    return std::nullopt;
+  }
+  return password;
+}
+
+// -- init ------------------------------------------------------------------------------------------------------------
+
+std::string first_config(const std::vector<std::string>& domains, const std::string& registration) {
+  auto out =
+      std::string{"; Made by `troupe init`. Every other option, with its range and default: examples/troupe.conf.\n"
+                  "; `troupe check` reads this file and says what is wrong.\n\n"
+                  "[server]\n"
+                  "; This folder: the store, the admin socket and the certificate are in it.\n"
+                  "data_folder = \".\"\n\n"
+                  "[host_defaults]\n"
+                  "certificate_files = [\"certificate.pem\"]\n"
+                  "key_files = [\"key.pem\"]\n"
+                  "; Who may make an account from a client: \"closed\", \"loopback\" (this machine) or \"open\".\n"
+                  "registration = \""};
+  out += registration + "\"\n";
+  for (auto i = std::size_t{0}; i < domains.size(); ++i)
+    out += "\n[hosts.host" + std::to_string(i + 1) + "]\nname = \"" + domains[i] + "\"\n";
+  return out;
+}
+
+/// Writes all or nothing.
+bool write_file(const std::filesystem::path& path, const std::string& text) {
+  auto draft = path;
+  draft += ".new";
+  auto out = std::ofstream{draft, std::ios::binary};
+  out << text;
+  out.close();
+  if (!out)
+    return false;
+  auto failure = std::error_code{};
+  std::filesystem::rename(draft, path, failure);
+  return !failure;
+}
+
+int init(const std::filesystem::path& folder, std::vector<std::string> domains, const std::string& registration,
+         const cli_actions& actions) {
+  auto file = folder / "troupe.conf";
+  if (std::filesystem::exists(file)) {
+    std::cout << "troupe: " << file.string() << " is there already, nothing to set up\n";
+    return 0;
+  }
+  for (auto& domain : domains) {
+    auto parsed = jid::parse(domain);
+    if (!parsed || parsed->has_local() || parsed->is_full())
+      return complain("\"" + domain + "\" is no domain");
+    domain = parsed->text();
+  }
+  auto failure = std::error_code{};
+  auto made = std::filesystem::create_directories(folder, failure);
+  if (failure)
+    return complain("cannot make " + folder.string() + ": " + failure.message());
+  if (made)
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
+  auto certificate = folder / "certificate.pem";
+  auto key = folder / "key.pem";
+  if (!std::filesystem::exists(certificate) || !std::filesystem::exists(key))
+    if (auto done = net::make_self_signed(domains, certificate_days, certificate.string(), key.string()); !done)
+      return complain(done.why());
+  auto text = first_config(domains, registration);
+  auto options = parse_config(text, std::filesystem::absolute(folder));
+  if (!options)
+    return complain(options.error());
+
+  // The configuration comes last: a set-up that was interrupted is done again.
+  auto administrator = jid::make("admin", domains.front());
+  auto password = random_text(password_characters);
+  {
+    auto accounts = actions.accounts_of_store(*options);
+    if (!accounts)
+      return complain(accounts.error());
+    auto added = (*accounts)->add(*administrator, password);
+    if (added.code() == errc::conflict)
+      added = (*accounts)->set_password(*administrator, password);
+    if (!added)
+      return complain(added.error());
+  }
+  if (!write_file(file, text))
+    return complain("cannot write " + file.string());
+  std::cout << "Made " << file.string() << ", a self-signed certificate and an account:\n\n"
+            << "    address   " << administrator->text() << "\n"
+            << "    password  " << password << "\n\n"
+            << "The password is shown this once; `troupe user passwd " << administrator->text() << "` sets another.\n\n"
+            << std::flush;
+  return 0;
+}
+
+// -- user ------------------------------------------------------------------------------------------------------------
+
+result<std::unique_ptr<account_admin>> open_accounts(const config& options, const cli_actions& actions) {
+  return is_running(options.server.admin_socket) ? actions.accounts_of_server(options)
+                                                 : actions.accounts_of_store(options);
+}
+
+result<jid> parse_account(const config& options, const std::string& text) {
+  auto out = jid::parse(text);
+  if (!out || !out->has_local() || out->is_full())
+    return error{errc::jid_malformed,
+                 "\"" + text + "\" is no account's address, such as name@" + options.hosts[0].name};
+  if (!options.host(out->domain()))
+    return error{errc::host_unknown, "this server has no host \"" + std::string{out->domain()} + "\""};
+  return out;
+}
+
+enum class user_command { add, passwd, remove };
+
+int change_user(const config& options, const cli_actions& actions, user_command what, const std::string& address,
+                bool random) {
+  auto account = parse_account(options, address);
+  if (!account)
+    return complain(account.error());
+  auto password = std::optional<std::string>{};
+  if (what != user_command::remove) {
+    password = random ? random_text(password_characters) : read_password();
+    if (!password)
+      return 1;
+  }
+  auto accounts = open_accounts(options, actions);
+  if (!accounts)
+    return complain(accounts.error());
+  auto done = what == user_command::add      ? (*accounts)->add(*account, *password)
+              : what == user_command::passwd ? (*accounts)->set_password(*account, *password)
+                                             : (*accounts)->remove(*account);
+  auto name = std::string{account->text()};
+  switch (done.code()) {
+  case errc::none:
+    break;
+  case errc::conflict:
+    return complain(name + " exists already");
+  case errc::item_not_found:
+    return complain("there is no account " + name);
+  case errc::not_acceptable:
+    return complain("this text cannot be a password (RFC 8265): it is empty or has characters that are not allowed");
+  default:
+    return complain(done.error());
+  }
+  if (random)
+    std::cout << *password << '\n';
+  else
+    std::cerr << name
+              << (what == user_command::add      ? " was added\n"
+                  : what == user_command::passwd ? " has a new password\n"
+                                                 : " was deleted\n");
+  return 0;
+}
+
+int list_users(const config& options, const cli_actions& actions, const std::string& only) {
+  if (!only.empty() && !options.host(only))
+    return complain("this server has no host \"" + only + "\"");
+  auto accounts = open_accounts(options, actions);
+  if (!accounts)
+    return complain(accounts.error());
+  for (auto& host : options.hosts) {
+    if (!only.empty() && host.name != only)
+      continue;
+    auto names = (*accounts)->list(host.name);
+    if (!names)
+      return complain(names.error());
+    for (auto& name : *names)
+      std::cout << name << '\n';
+  }
+  return 0;
+}
+
+// -- check -----------------------------------------------------------------------------------------------------------
+
+int check_everything(const std::filesystem::path& file, bool quiet) {
+  auto options = load_config(file);
+  if (!options) {
+    auto text = options.error().text;
+    for (auto rest = std::string_view{text}; !rest.empty();) {
+      auto line = rest.substr(0, rest.find('\n'));
+      std::cout << "WRONG    " << file.string() << ": " << line << '\n';
+      rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    }
+    if (options.code() == errc::item_not_found)
+      std::cout << "         -> name it with --config FILE, or let `troupe init` make one\n";
+    return 1;
+  }
+  using namespace std::chrono;
+  auto findings = check(*options, duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
+  findings.insert(findings.begin(),
+                  {finding::grade::good,
+                   "configuration " + file.string(),
+                   std::to_string(options->hosts.size()) + (options->hosts.size() == 1 ? " host" : " hosts"),
+                   {}});
+  std::cout << describe(findings, !quiet);
+  return is_sound(findings) ? 0 : 1;
+}
+
+} // namespace
+
+int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
+  auto app = CLI::App{"Troupe, an XMPP server", "troupe"};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string{version_text});
+  auto file = default_config_file().string();
+  app.add_option("--config", file,
+                 "The configuration file [$TROUPE_CONFIG, data/troupe.conf, /etc/troupe/troupe.conf]");
+  app.fallthrough();
+
+  auto exit_code = 0;
+  auto with_config = [&](auto run) {
+    return [&, run] {
+      auto options = load_config(file);
+      if (options)
+        exit_code = run(*options);
+      else {
+        complain(file + ":\n" + options.error().text);
+        exit_code = 2;
+      }
+    };
+  };
+
+  app.add_subcommand("serve", "Run the server in the foreground")->callback(with_config([&](const config& x) {
+    return actions.serve(x);
+  }));
+
+  auto quiet = false;
+  auto check_command = app.add_subcommand("check", "Say what is wrong with the configuration and this machine");
+  check_command->add_flag("--quiet", quiet, "Only what is wrong");
+  check_command->callback([&] { exit_code = check_everything(file, quiet); });
+
+  auto folder = std::string{"data"};
+  auto domains = std::vector<std::string>{};
+  auto registration = std::string{"loopback"};
+  auto init_command =
+      app.add_subcommand("init", "Make a data folder with a configuration, a certificate and an administrator");
+  init_command->add_option("--data", folder, "The folder [data]");
+  init_command->add_option("--host", domains, "A domain to serve, may be repeated [localhost]");
+  init_command->add_option("--registration", registration, "Who may make accounts from a client [loopback]")
+      ->check(CLI::IsMember({"closed", "loopback", "open"}));
+  init_command->callback([&] {
+    if (domains.empty())
+      domains = {"localhost"};
+    exit_code = init(folder, domains, registration, actions);
+  });
+
+  auto address = std::string{};
+  auto random = false;
+  auto host = std::string{};
+  auto user = app.add_subcommand("user", "Accounts: of the running server, or in its store when none runs");
+  user->require_subcommand(1);
+  user->fallthrough();
+  auto on_account = [&](const char* name, const char* what, user_command which) {
+    auto command = user->add_subcommand(name, what);
+    command->add_option("address", address, "name@domain")->required();
+    if (which != user_command::remove)
+      command->add_flag("--random", random, "Make a password and print it, instead of reading one");
+    command->callback(
+        with_config([&, which](const config& x) { return change_user(x, actions, which, address, random); }));
+  };
+  on_account("add", "Add an account; the password is asked for, or read from standard input", user_command::add);
+  on_account("passwd", "Set a new password, in the same way", user_command::passwd);
+  on_account("delete", "Delete an account and everything that belongs to it", user_command::remove);
+  auto list = user->add_subcommand("list", "List accounts");
+  list->add_option("host", host, "Only of this host");
+  list->callback(with_config([&](const config& x) { return list_users(x, actions, host); }));
+
+  auto line = std::string{};
+  auto json = false;
+  auto shell = app.add_subcommand("shell", "Look into the running server");
+  auto line_option = shell->add_option("-c", line, "Run this one command");
+  shell->add_flag("--json", json, "Answer in JSON");
+  shell->callback(with_config([&](const config& x) {
+    return actions.shell(x, line_option->count() ? std::optional{line} : std::nullopt, json);
+  }));
+
+  app.add_subcommand("version", "Print the release")->callback([] { std::cout << "troupe " << version_text << '\n'; });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    auto code = app.exit(e);
+    return code == 0 ? 0 : 2;
+  }
+  return exit_code;
+}
+
+void print_welcome(std::ostream& out, const config& options, const std::vector<std::string>& listening_on) {
+  out << "Troupe " << version_text << " serves";
+  for (auto& host : options.hosts)
+    out << ' ' << host.name;
+  out << "\n\n";
+  for (auto& where : listening_on)
+    out << "    listening on  " << where << '\n';
+  out << "    shell         troupe shell --config " << options.file.string() << "\n\n";
+  auto& first = options.hosts.front();
+  auto port = options.listen.c2s.empty() ? options.listen.c2s_tls.front() : options.listen.c2s.front();
+  port = port.substr(port.rfind(':') + 1);
+  out << "A first client: sign in as admin@" << first.name << " with the password that the set-up printed, server "
+      << "localhost, port " << port << ".\nIts certificate may be self-signed; the client will ask. For example:\n\n"
+      << "    profanity -a admin@" << first.name << "     /connect admin@" << first.name << " server localhost port "
+      << port << " tls trust\n\n"
+      << "Another password: troupe user passwd admin@" << first.name << "    More accounts: troupe user add name@"
+      << first.name << '\n'
+      << std::flush;
+}
+
+} // namespace xmpp

@@ -1,0 +1,124 @@
+#include "actors/store_accounts.hpp"
+
+#include "persistence/accounts.hpp"
+#include "persistence/rosters.hpp"
+#include "persistence/store.hpp"
+#include "persistence/writer.hpp"
+#include "protocol/sasl.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+namespace xmpp {
+namespace {
+
+class store_accounts final : public account_admin {
+public:
+  store_accounts(const config& options, std::unique_ptr<store> opened)
+      : shards_(options.storage.shards), iterations_(options.sign_in.scram_iterations), writer_(std::move(opened)) {}
+
+  result<void> add(const jid& account, const std::string& password) override { return set(account, password, true); }
+  result<void> set_password(const jid& account, const std::string& password) override {
+    return set(account, password, false);
+  }
+
+  // TODO: contacts keep their subscriptions until they next send presence; a running server tells them at once.
+  result<void> remove(const jid& account) override {
+    auto at = place(account);
+    auto known = read<bool>([&](const reader& from) { return accounts::exists(from, at); });
+    if (!known)
+      return known.error();
+    if (!*known)
+      return errc::item_not_found;
+    auto changes = write_set{};
+    accounts::erase(changes, at);
+    return commit(at, changes);
+  }
+
+  result<std::vector<std::string>> list(const std::string& host) override {
+    constexpr auto page = std::size_t{1'000};
+    auto out = std::vector<std::string>{};
+    for (auto shard = shard_id{0}; shard < shards_; ++shard)
+      for (auto after = std::string{};;) {
+        auto names = read<std::vector<std::string>>(
+            [&](const reader& from) { return accounts::list(from, shard, host, after, page); });
+        if (!names)
+          return names.error();
+        for (auto& name : *names)
+          out.push_back(name + "@" + host);
+        if (names->size() < page)
+          break;
+        after = names->back();
+      }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+private:
+  account_place place(const jid& account) const { return {shard_of(account.bare_text(), shards_), account}; }
+
+  /// On a thread that may wait for the disk.
+  template <class T>
+  result<T> read(std::function<result<T>(const reader&)> f) {
+    auto answer = std::promise<result<T>>{};
+    auto accepted = writer_.read([&](const reader& from) { answer.set_value(f(from)); });
+    if (!accepted)
+      return accepted.error();
+    return answer.get_future().get();
+  }
+
+  result<void> set(const jid& account, const std::string& password, bool create) {
+    auto at = place(account);
+    auto known = read<std::optional<account_record>>([&](const reader& from) { return accounts::find(from, at); });
+    if (!known)
+      return known.error();
+    if (create == known->has_value())
+      return create ? errc::conflict : errc::item_not_found;
+    auto keys = sasl::make_credentials(password, iterations_);
+    if (!keys)
+      return keys.error();
+    using namespace std::chrono;
+    auto record = *known ? **known : account_record{};
+    if (create)
+      record.created_ms = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+    record.credentials = sasl::encode(*keys);
+    auto changes = write_set{};
+    accounts::put(changes, at, record);
+    if (create) // so that no client's cached version of a predecessor fits
+      rosters::put_version(changes, at, static_cast<std::uint64_t>(record.created_ms));
+    return commit(at, changes);
+  }
+
+  result<void> commit(const account_place& at, const write_set& changes) {
+    auto done = std::promise<result<void>>{};
+    auto order = command{};
+    order.changes = changes;
+    auto accepted = writer_.submit(at.shard, order.encode(), [&](result<std::uint64_t> index) {
+      done.set_value(index ? result<void>{} : result<void>{index.error()});
+    });
+    if (!accepted)
+      return accepted;
+    return done.get_future().get();
+  }
+
+  std::uint32_t shards_;
+  std::uint32_t iterations_;
+  writer writer_;
+};
+
+} // namespace
+
+result<std::unique_ptr<account_admin>> accounts_of_store(const config& options) {
+  auto where = store_options{};
+  where.folder = options.server.data_folder / "store"; // as the server opens it
+  where.shard_count = options.storage.shards;
+  where.cache_bytes_max = options.storage.cache_bytes_max;
+  where.memtable_bytes_max = options.storage.memtable_bytes_max;
+  auto opened = store::open(where);
+  if (!opened)
+    return opened.error();
+  return std::unique_ptr<account_admin>{std::make_unique<store_accounts>(options, *std::move(opened))};
+}
+
+} // namespace xmpp

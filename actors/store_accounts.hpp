@@ -1,0 +1,12 @@
+// Accounts in a store that no server has open: for `troupe user` and `troupe init`.
+#pragma once
+
+#include "actors/cli.hpp"
+
+namespace xmpp {
+
+/// Opens the store, making it when there is none; it stays open until the result is destroyed. Fails with
+/// `storage_failure`: another process has it open, disk trouble.
+result<std::unique_ptr<account_admin>> accounts_of_store(const config& options);
+
+} // namespace xmpp

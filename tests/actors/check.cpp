@@ -1,0 +1,191 @@
+#include "actors/check.hpp"
+
+#include "net/certificate.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <cstdlib>
+#include <fstream>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+using namespace xmpp;
+
+namespace {
+
+const auto now_s = std::int64_t{time(nullptr)};
+
+struct machine {
+  machine() {
+    auto name = std::string{"/tmp/troupe-check-XXXXXX"};
+    folder = mkdtemp(name.data());
+    make_certificate({"localhost"});
+  }
+  ~machine() { std::filesystem::remove_all(folder); }
+
+  void make_certificate(const std::vector<std::string>& domains, unsigned days = 100) {
+    BOOST_REQUIRE(
+        net::make_self_signed(domains, days, (folder / "certificate.pem").string(), (folder / "key.pem").string()));
+  }
+
+  std::vector<finding> look(const std::string& more = "", std::int64_t at_s = now_s) {
+    // Port 1 of an address that is not this machine's cannot be had, a free one of loopback can.
+    auto options = parse_config("[hosts.main]\nname = \"localhost\"\n"
+                                "certificate_files = [\"certificate.pem\"]\nkey_files = [\"key.pem\"]\n" +
+                                    more + (more.find("[listen]") == std::string::npos ? listen_on(free_port()) : ""),
+                                folder);
+    BOOST_REQUIRE_MESSAGE(options, (options ? "" : options.error().text));
+    return check(*options, at_s);
+  }
+
+  static std::string listen_on(int port) {
+    return "[listen]\nc2s = [\"127.0.0.1:" + std::to_string(port) + "\"]\nc2s_tls = []\n";
+  }
+
+  /// Bound, and closed again.
+  static int free_port() {
+    auto fd = bound_socket();
+    auto port = port_of(fd);
+    close(fd);
+    return port;
+  }
+  static int bound_socket() {
+    auto fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    auto where = sockaddr_in{};
+    where.sin_family = AF_INET;
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    BOOST_REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&where), sizeof where) == 0);
+    BOOST_REQUIRE(::listen(fd, 1) == 0);
+    return fd;
+  }
+  static int port_of(int fd) {
+    auto where = sockaddr_in{};
+    auto size = socklen_t{sizeof where};
+    getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size);
+    return ntohs(where.sin_port);
+  }
+
+  std::filesystem::path folder;
+};
+
+/// The first finding that is not good and says `text`.
+const finding* trouble(const std::vector<finding>& all, std::string_view text) {
+  auto i = std::find_if(all.begin(), all.end(), [&](auto& x) {
+    return x.what != finding::grade::good && x.text.find(text) != std::string::npos;
+  });
+  return i == all.end() ? nullptr : &*i;
+}
+
+bool is_wrong(const finding* x) {
+  return x && x->what == finding::grade::wrong && !x->remedy.empty();
+}
+bool is_warning(const finding* x) {
+  return x && x->what == finding::grade::warning && !x->remedy.empty();
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(checking, machine)
+
+BOOST_AUTO_TEST_CASE(a_fresh_set_up_is_sound) {
+  auto all = look();
+  BOOST_TEST(is_sound(all), describe(all, true));
+  BOOST_TEST(is_warning(trouble(all, "is self-signed")));
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_for_another_domain_is_wrong) {
+  make_certificate({"example.com"});
+  auto all = look();
+  BOOST_TEST(is_wrong(trouble(all, "is not for localhost but for example.com")));
+  BOOST_TEST(!is_sound(all));
+}
+
+BOOST_AUTO_TEST_CASE(an_expired_certificate_is_wrong_and_one_that_soon_will_be_is_told) {
+  make_certificate({"localhost"}, 30);
+  BOOST_TEST(is_wrong(trouble(look("", now_s + 31 * 86'400), "expired on")));
+  auto all = look("", now_s + 20 * 86'400);
+  BOOST_TEST(is_warning(trouble(all, "expires on")));
+  BOOST_TEST(is_sound(all));
+}
+
+BOOST_AUTO_TEST_CASE(a_key_of_another_certificate_is_wrong) {
+  std::filesystem::copy(folder / "certificate.pem", folder / "other.pem");
+  make_certificate({"localhost"});
+  std::filesystem::rename(folder / "other.pem", folder / "certificate.pem");
+  BOOST_TEST(is_wrong(trouble(look(), "is not its key")));
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_that_is_not_there_is_wrong) {
+  std::filesystem::remove(folder / "certificate.pem");
+  auto all = look();
+  BOOST_TEST(!is_sound(all));
+  BOOST_TEST(describe(all, false).find("certificate.pem") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_key_that_everybody_can_read_is_told) {
+  std::filesystem::permissions(folder / "key.pem", std::filesystem::perms(0644));
+  BOOST_TEST(is_warning(trouble(look(), "everybody on this machine can read its key")));
+}
+
+BOOST_AUTO_TEST_CASE(a_host_needs_a_certificate_where_tls_is_required) {
+  auto second = std::string{"[hosts.second]\nname = \"second.lit\"\n"};
+  BOOST_TEST(is_wrong(trouble(look(second), "has no certificate, and tls.required is on")));
+  BOOST_TEST(is_warning(trouble(look(second + "[tls]\nrequired = false\n"), "has no certificate")));
+}
+
+BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_wrong) {
+  auto fd = bound_socket();
+  auto all = look(listen_on(port_of(fd)));
+  BOOST_TEST(!is_sound(all));
+  close(fd);
+}
+
+BOOST_AUTO_TEST_CASE(ports_are_not_tried_while_a_server_answers) {
+  auto where = sockaddr_un{};
+  where.sun_family = AF_UNIX;
+  auto path = (folder / "admin.socket").string();
+  path.copy(where.sun_path, sizeof where.sun_path - 1);
+  auto admin = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  BOOST_REQUIRE(::bind(admin, reinterpret_cast<sockaddr*>(&where), sizeof where) == 0);
+  BOOST_TEST(!is_running(path)); // a socket that was left behind
+  BOOST_REQUIRE(::listen(admin, 5) == 0);
+  BOOST_TEST(is_running(path));
+  auto taken = bound_socket();
+  BOOST_TEST(is_sound(look(listen_on(port_of(taken)) + "[server]\ndata_folder = \".\"\n")));
+  close(taken);
+  close(admin);
+}
+
+BOOST_AUTO_TEST_CASE(a_data_folder_that_is_not_there_is_wrong) {
+  BOOST_TEST(!is_sound(look("[server]\ndata_folder = \"elsewhere\"\n")));
+  BOOST_TEST(is_wrong(trouble(look("[server]\ndata_folder = \"key.pem\"\n"), "is no folder")));
+}
+
+BOOST_AUTO_TEST_CASE(a_data_folder_that_everybody_may_enter_is_told) {
+  std::filesystem::permissions(folder, std::filesystem::perms(0755));
+  BOOST_TEST(is_warning(trouble(look(), "everybody on this machine may enter it")));
+}
+
+BOOST_AUTO_TEST_CASE(a_disk_with_too_little_room_is_told) {
+  BOOST_TEST(is_warning(trouble(look("[storage]\nfree_bytes_min = 1099511627776\n"), "are free on its disk")));
+}
+
+BOOST_AUTO_TEST_CASE(too_few_open_files_are_wrong) {
+  BOOST_TEST(is_wrong(trouble(look("[server]\nopen_files_min = 100000000\n"), "server.open_files_min")));
+}
+
+BOOST_AUTO_TEST_CASE(a_clock_from_before_the_release_is_wrong) {
+  BOOST_TEST(is_wrong(trouble(look("", 1'000'000'000), "before this release was made")));
+}
+
+BOOST_AUTO_TEST_CASE(the_report_leaves_nothing_behind) {
+  look();
+  auto files = std::distance(std::filesystem::directory_iterator{folder}, {});
+  BOOST_TEST(files == 2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
