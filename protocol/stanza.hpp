@@ -36,8 +36,8 @@ public:
 
   stanza() = default;
   /// Takes the kind and type of `tree`'s outermost element; leaves addresses as given.
-  /// `tree` must be a message, presence or iq: built by us, or checked by `parse`; or one that `parse` refused and that is
-  /// to be answered so: then an unknown type of an iq counts as `get`.
+  /// `tree` must be a message, presence or iq: built by us, or checked by `parse`; or one that `parse` refused and that
+  /// is to be answered so: then an unknown type of an iq counts as `get`.
   stanza(element tree, jid from, jid to);
 
   /// Reads a client's element. An unknown type of message or presence reads as RFC 6121, 5.2.2 and 4.7.1 say (normal;
