@@ -1,5 +1,7 @@
 #include "protocol/framer.hpp"
 
+#include "protocol/byte_scan.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -16,16 +18,7 @@ namespace {
 // Longer than any real one; RFC 6120 sets no bound.
 constexpr std::uint32_t declaration_bytes_max = 256;
 
-enum byte_class : std::uint8_t {
-  stops_text = 1,
-  stops_value = 2,
-  stops_start_tag = 4,
-  stops_end_tag = 8,
-  stops_cdata = 16,
-  starts_name = 32,
-  continues_name = 64,
-  space = 128,
-};
+enum byte_class : std::uint8_t { starts_name = 1, continues_name = 2, space = 4 };
 
 constexpr auto byte_classes = [] {
   auto classes = std::array<std::uint8_t, 256>{};
@@ -33,28 +26,16 @@ constexpr auto byte_classes = [] {
     for (auto c : bytes)
       classes[static_cast<unsigned char>(c)] |= static_cast<std::uint8_t>(added);
   };
-  add("<&", stops_text);
-  add("<&'\"", stops_value);
-  add("<&'\"/>", stops_start_tag);
-  add("<>", stops_end_tag);
-  add("]", stops_cdata);
   add(" \t\r\n", space);
   add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:", starts_name | continues_name);
   add("0123456789-.", continues_name);
   for (auto i = 0x80u; i < 0x100; ++i)
-    classes[i] =
-        stops_text | stops_value | stops_start_tag | stops_end_tag | stops_cdata | starts_name | continues_name;
+    classes[i] = starts_name | continues_name;
   return classes;
 }();
 
 bool is_in(char c, int classes) {
   return (byte_classes[static_cast<unsigned char>(c)] & classes) != 0;
-}
-
-const char* skip_until(const char* p, const char* end, int classes) {
-  while (p != end && !is_in(*p, classes))
-    ++p;
-  return p;
 }
 
 const char* skip_spaces(const char* p, const char* end) {
@@ -262,7 +243,7 @@ const char* framer::scan_markup(const char* p) noexcept {
 }
 
 const char* framer::scan_start_tag(const char* p, const char* end) noexcept {
-  p = skip_until(p, end, stops_start_tag);
+  p = find_stop<0, '>', '/', '\'', '"', '<', '&'>(p, end);
   if (p == end)
     return p;
   switch (*p) {
@@ -307,7 +288,7 @@ const char* framer::scan_empty_tag(const char* p) noexcept {
 }
 
 const char* framer::scan_value(const char* p, const char* end) noexcept {
-  p = skip_until(p, end, stops_value);
+  p = find_stop<0, '<', '&', '\'', '"'>(p, end);
   if (p == end)
     return p;
   if (*p == quote_) {
@@ -328,7 +309,7 @@ const char* framer::scan_value(const char* p, const char* end) noexcept {
 }
 
 const char* framer::scan_text(const char* p, const char* end) noexcept {
-  p = skip_until(p, end, stops_text);
+  p = find_stop<0, '<', '&'>(p, end);
   if (p == end)
     return p;
   if (*p == '<') {
@@ -403,12 +384,12 @@ const char* framer::scan_cdata(const char* p, const char* end) noexcept {
     return p + 1;
   }
   matched_ = 0;
-  p = skip_until(p, end, stops_cdata);
+  p = find_stop<0, ']'>(p, end);
   return p == end || *p == ']' ? p : scan_multibyte(p, end);
 }
 
 const char* framer::scan_end_tag(const char* p, const char* end) noexcept {
-  p = skip_until(p, end, stops_end_tag);
+  p = find_stop<0, '>', '<'>(p, end);
   if (p == end)
     return p;
   if (*p == '>') {

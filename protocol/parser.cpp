@@ -117,47 +117,62 @@ private:
   feed& from_;
 };
 
-// Appends UTF-16 as UTF-8. `pending` holds the first half of a pair whose second half comes with the next text.
-void append_utf8(std::string& out, const XMLCh* p, std::size_t size, XMLCh* pending = nullptr) {
-  auto end = p + size;
-  while (p != end) {
-    auto start = out.size();
-    out.resize(start + static_cast<std::size_t>(end - p));
-    auto to = out.data() + start;
-    while (p != end && *p < 0x80)
-      *to++ = static_cast<char>(*p++);
-    out.resize(static_cast<std::size_t>(to - out.data()));
-    for (; p != end && *p >= 0x80; ++p) {
-      auto put = [&](auto... bytes) { (out.push_back(static_cast<char>(bytes)), ...); };
-      auto c = std::uint32_t{*p};
-      if (c < 0x800) {
-        put(0xC0 | c >> 6, 0x80 | (c & 0x3F));
-      } else if (c >= 0xD800 && c < 0xDC00) {
-        if (pending != nullptr)
-          *pending = *p;
-      } else if (c >= 0xDC00 && c < 0xE000) {
-        if (pending == nullptr || *pending == 0)
-          continue;
-        c = 0x10000 + ((std::uint32_t{*pending} - 0xD800) << 10) + (c - 0xDC00);
-        *pending = 0;
-        put(0xF0 | c >> 18, 0x80 | (c >> 12 & 0x3F), 0x80 | (c >> 6 & 0x3F), 0x80 | (c & 0x3F));
-      } else {
-        put(0xE0 | c >> 12, 0x80 | (c >> 6 & 0x3F), 0x80 | (c & 0x3F));
-      }
+// UTF-16 becomes UTF-8 in memory that is kept from call to call.
+class utf8_buffer {
+public:
+  /// Valid until the next call. `half` holds the first half of a pair whose second half comes with the next text.
+  std::string_view convert(const XMLCh* text, std::size_t size, XMLCh& half) {
+    auto needed = size * 3 + 1; // One more: the second half of a pair alone makes four bytes.
+    if (capacity_ < needed || (capacity_ > kept_bytes_max && needed <= kept_bytes_max)) {
+      capacity_ = std::max(needed, kept_bytes_max);
+      bytes_ = std::make_unique_for_overwrite<char[]>(capacity_);
     }
+    auto to = bytes_.get();
+    auto end = text + size;
+    while (text != end) {
+      // GCC and Clang make vector code of this.
+      for (auto any = 0; end - text >= 8; text += 8, to += 8) {
+        for (auto i = 0; i < 8; ++i)
+          any |= text[i];
+        if (any >= 0x80)
+          break;
+        for (auto i = 0; i < 8; ++i)
+          to[i] = static_cast<char>(text[i]);
+      }
+      while (text != end && *text < 0x80)
+        *to++ = static_cast<char>(*text++);
+      for (; text != end && *text >= 0x80; ++text)
+        to = put(to, *text, half);
+    }
+    return {bytes_.get(), static_cast<std::size_t>(to - bytes_.get())};
   }
-}
+  std::string_view convert(const XMLCh* text) {
+    auto half = XMLCh{0};
+    return convert(text, xercesc::XMLString::stringLen(text), half);
+  }
 
-// `buffer` keeps its memory from call to call.
-std::string_view to_utf8(std::string& buffer, const XMLCh* text) {
-  buffer.clear();
-  auto size = std::size_t{0};
-  while (text[size] != 0)
-    ++size;
-  auto half = XMLCh{0};
-  append_utf8(buffer, text, size, &half);
-  return buffer;
-}
+private:
+  static constexpr std::size_t kept_bytes_max = 16 * 1024;
+
+  static char* put(char* to, XMLCh unit, XMLCh& half) noexcept {
+    auto add = [&](auto... bytes) { ((*to++ = static_cast<char>(bytes)), ...); };
+    auto c = std::uint32_t{unit};
+    if (c >= 0xD800 && c < 0xDC00) {
+      half = unit;
+    } else if (c >= 0xDC00 && c < 0xE000) {
+      c = 0x10000 + ((std::uint32_t{half} & 0x3FF) << 10) + (c & 0x3FF);
+      add(0xF0 | c >> 18, 0x80 | (c >> 12 & 0x3F), 0x80 | (c >> 6 & 0x3F), 0x80 | (c & 0x3F));
+    } else if (c < 0x800) {
+      add(0xC0 | c >> 6, 0x80 | (c & 0x3F));
+    } else {
+      add(0xE0 | c >> 12, 0x80 | (c >> 6 & 0x3F), 0x80 | (c & 0x3F));
+    }
+    return to;
+  }
+
+  std::unique_ptr<char[]> bytes_;
+  std::size_t capacity_ = 0;
+};
 
 bool is(const XMLCh* text, std::string_view ascii) {
   for (auto c : ascii)
@@ -298,13 +313,13 @@ private:
     if (id >= uris_.size())
       uris_.resize(id + 1);
     if (!uris_[id])
-      to_utf8(uris_[id].emplace(), getURIText(id));
+      uris_[id].emplace(text_.convert(getURIText(id)));
     return *uris_[id];
   }
 
   // Of an element, attribute or prefix.
   std::string_view local_name(const XMLCh* text) {
-    auto name = to_utf8(name_, text);
+    auto name = name_.convert(text);
     auto size = xercesc::XMLString::stringLen(text);
     if (name.size() != size && !xml::is_common_name({text, size}))
       fail(errc::not_well_formed);
@@ -325,9 +340,7 @@ private:
   void docCharacters(const XMLCh* const text, const XMLSize_t size, const bool) override {
     if (phase_ != phase::in_element)
       return fail(errc::not_well_formed);
-    text_.clear();
-    append_utf8(text_, text, size, &half_);
-    builder_->text(text_);
+    builder_->text(text_.convert(text, size, half_));
   }
   void ignorableWhitespace(const XMLCh* const text, const XMLSize_t size, const bool) override {
     docCharacters(text, size, false);
@@ -381,7 +394,7 @@ private:
 
   stream_header header_;
   std::string root_, end_tag_;
-  std::string text_, name_;                      // Memory kept between events.
+  utf8_buffer text_, name_;
   std::vector<std::optional<std::string>> uris_; // As UTF-8, by Xerces' number.
 };
 
@@ -455,7 +468,7 @@ void open_parse::startElement(const xercesc::XMLElementDecl& declared, const uns
     if (is_prefix_declaration(a) || is_default_declaration(a))
       continue;
     auto ns = *a.getPrefix() == 0 ? std::string_view{} : uri(a.getURIId());
-    builder_->attribute(local_name(a.getName()), ns, to_utf8(text_, a.getValue()));
+    builder_->attribute(local_name(a.getName()), ns, text_.convert(a.getValue()));
   }
   if (is_empty)
     end_element();
@@ -479,7 +492,7 @@ void open_parse::start_header(const xercesc::XMLElementDecl& declared, const XML
     return fail(errc::bad_namespace_prefix);
   for (auto i = std::size_t{0}; i < count; ++i) {
     auto& a = *list.elementAt(i);
-    auto value = to_utf8(text_, a.getValue());
+    auto value = text_.convert(a.getValue());
     if (is_default_declaration(a)) {
       header_.content_ns = value;
       if (!has_prefix)
@@ -511,7 +524,7 @@ void open_parse::start_header(const xercesc::XMLElementDecl& declared, const XML
     }
   }
   header_.name = local_name(declared.getBaseName());
-  end_tag_.assign("</").append(to_utf8(name_, declared.getFullName())).append(">");
+  end_tag_.assign("</").append(name_.convert(declared.getFullName())).append(">");
   if (phase_ != phase::failed)
     phase_ = phase::ended;
 }

@@ -3,6 +3,7 @@
 // position-free.
 #include "protocol/xml.hpp"
 
+#include "protocol/byte_scan.hpp"
 #include "protocol/namespaces.hpp"
 
 #include <algorithm>
@@ -45,7 +46,12 @@ constexpr auto byte_classes = [] {
   return classes;
 }();
 
-// Which classes may not be copied as they are.
+// Where text goes, and so which bytes may not be copied as they are.
+struct place {
+  std::array<bool, 256> stops;
+  const char* (*find)(const char* p, const char* end) noexcept; // The first byte that may be one.
+};
+
 constexpr auto stops_in(std::initializer_list<byte_class> escaped) {
   auto stops = std::array<bool, 256>{};
   for (auto i = 0u; i < 256; ++i)
@@ -54,13 +60,13 @@ constexpr auto stops_in(std::initializer_list<byte_class> escaped) {
   return stops;
 }
 
-using stop_table = std::array<bool, 256>;
-constexpr stop_table text_stops = stops_in({escape_in_text});
-constexpr stop_table attribute_stops = stops_in({escape_in_text, escape_in_attribute});
-constexpr stop_table careful_stops = [] {
+constexpr auto in_text = place{stops_in({escape_in_text}), find_stop<0x20, '&', '<', '>'>};
+constexpr auto in_attribute =
+    place{stops_in({escape_in_text, escape_in_attribute}), find_stop<0x20, '&', '<', '>', '\''>};
+constexpr auto anywhere = [] {
   auto stops = stops_in({escape_in_text, escape_in_attribute, escape_when_asked});
   stops['\t'] = stops['\n'] = false;
-  return stops;
+  return place{stops, find_stop<0x20, '&', '<', '>', '\'', '"'>};
 }();
 
 std::string_view escape_of(char c) {
@@ -105,27 +111,27 @@ std::size_t sequence_length(const char* p, const char* end) {
 }
 
 // The end of the longest start of [p, end) that needs no change.
-const char* clean_until(const char* p, const char* end, const stop_table& stops) {
-  while (p != end) {
+const char* clean_until(const char* p, const char* end, const place& where) {
+  while ((p = where.find(p, end)) != end) {
     auto c = static_cast<unsigned char>(*p);
-    if (!stops[c]) {
+    if (where.stops[c]) {
+      auto length = c < 0x80 ? 0 : sequence_length(p, end);
+      if (length == 0)
+        return p;
+      p += length;
+    } else {
       ++p;
-      continue;
     }
-    auto length = c < 0x80 ? 0 : sequence_length(p, end);
-    if (length == 0)
-      return p;
-    p += length;
   }
   return p;
 }
 
 // Appends `value` escaped; returns whether that differs from `value`. Then, where `unescaped` is given, what a reader
 // will read is appended there.
-bool append(std::string& out, std::string_view value, const stop_table& stops, std::string* unescaped = nullptr) {
+bool append(std::string& out, std::string_view value, const place& where, std::string* unescaped = nullptr) {
   auto p = value.data();
   auto end = p + value.size();
-  auto stop = clean_until(p, end, stops);
+  auto stop = clean_until(p, end, where);
   out.append(p, stop);
   if (stop == end)
     return false;
@@ -139,7 +145,7 @@ bool append(std::string& out, std::string_view value, const stop_table& stops, s
         unescaped->push_back(*stop);
     }
     p = stop + 1;
-    stop = clean_until(p, end, stops);
+    stop = clean_until(p, end, where);
     out.append(p, stop);
     if (unescaped != nullptr)
       unescaped->append(p, stop);
@@ -179,7 +185,7 @@ void append_unescaped(std::string& out, std::string_view text) {
 } // namespace
 
 void append_escaped(std::string& out, std::string_view text) {
-  append(out, text, careful_stops);
+  append(out, text, anywhere);
 }
 
 // -- the layout of a tree --
@@ -462,7 +468,7 @@ struct builder::scratch {
     bytes.append(declaration_start);
     auto in_bytes = size();
     auto tail_from = static_cast<std::uint32_t>(tail.size());
-    if (append(bytes, ns, attribute_stops, &tail)) {
+    if (append(bytes, ns, in_attribute, &tail)) {
       of.ns = in_tail | tail_from;
       of.ns_size = static_cast<std::uint32_t>(tail.size()) - tail_from;
     } else {
@@ -531,7 +537,7 @@ void builder::scratch::add_attribute(std::string_view name, std::string_view ns,
   bytes.append(name).append("='");
   auto in_bytes = size();
   auto tail_from = static_cast<std::uint32_t>(tail.size());
-  if (append(bytes, value, attribute_stops, &tail)) {
+  if (append(bytes, value, in_attribute, &tail)) {
     record.value = in_tail | tail_from;
     record.value_size = static_cast<std::uint32_t>(tail.size()) - tail_from;
   } else {
@@ -543,7 +549,7 @@ void builder::scratch::add_attribute(std::string_view name, std::string_view ns,
     bytes.append(" xmlns:").append(prefix).append("='");
     in_bytes = size();
     tail_from = static_cast<std::uint32_t>(tail.size());
-    if (append(bytes, ns, attribute_stops, &tail)) {
+    if (append(bytes, ns, in_attribute, &tail)) {
       record.ns = in_tail | tail_from;
       tail.push_back('\0');
     } else {
@@ -722,7 +728,7 @@ builder& builder::text(std::string_view value) {
   auto in_start_tag = scratch_->in_start_tag;
   scratch_->end_start_tag();
   auto start = bytes.size();
-  append(bytes, value, text_stops);
+  append(bytes, value, in_text);
   if (bytes.size() == start) { // Nothing to write: `<a/>` stays possible.
     bytes.resize(before);
     scratch_->in_start_tag = in_start_tag;
