@@ -488,16 +488,10 @@ void connection::begin_tls(std::shared_ptr<const tls_context> context, std::stri
   auto lock = std::lock_guard{lock_};
   if (has(tls_wanted | closing | aborting | ended))
     return;
-  auto session = tls_session::accept(std::move(context), domain);
-  if (session == nullptr) {
-    raise(aborting);
-    ::shutdown(fd_, SHUT_RDWR);
-    return;
-  }
   drain();
   if (!last_plain_bytes.empty())
     write_wire(last_plain_bytes);
-  session_ = std::move(session);
+  session_ = std::make_unique<tls_session>(std::move(context), domain);
   raise(tls_wanted);
 }
 
@@ -509,7 +503,10 @@ std::optional<tls_facts> connection::tls() const {
   auto lock = std::lock_guard{lock_};
   if (session_ == nullptr || !has(secured))
     return std::nullopt;
-  return session_->facts();
+  auto facts = session_->facts();
+  if (facts.version.empty())
+    return std::nullopt; // Forgotten.
+  return facts;
 }
 
 std::string connection::channel_binding(channel_binding_type type) const {
@@ -517,6 +514,12 @@ std::string connection::channel_binding(channel_binding_type type) const {
   if (session_ == nullptr || !has(secured))
     return {};
   return session_->channel_binding(type);
+}
+
+void connection::forget_handshake() {
+  auto lock = std::lock_guard{lock_};
+  if (session_ != nullptr && has(secured))
+    session_->forget();
 }
 
 } // namespace xmpp::net

@@ -60,6 +60,7 @@ public:
   bool is_secure() const override;
   std::optional<tls_facts> tls() const override;
   std::string channel_binding(channel_binding_type type) const override;
+  void forget_handshake() override;
   address peer() const override;
   reactor& home() const noexcept;
 

@@ -31,6 +31,7 @@ struct freed_by {
 };
 using context_ptr = std::unique_ptr<SSL_CTX, freed_by<SSL_CTX_free>>;
 using store_ptr = std::unique_ptr<X509_STORE, freed_by<X509_STORE_free>>;
+using x509_ptr = std::unique_ptr<X509, freed_by<X509_free>>;
 using cipher_ptr = std::unique_ptr<EVP_CIPHER, freed_by<EVP_CIPHER_free>>;
 
 /// A peer's certificates may take this much before they are refused.
@@ -66,6 +67,7 @@ std::int64_t seconds_of(const ASN1_TIME* time) {
 struct bytes_of_call {
   std::string_view* in = nullptr;
   std::string* out = nullptr;
+  tls_session::notes* notes = nullptr; // where a handshake's secrets go
 };
 thread_local bytes_of_call call;
 
@@ -109,8 +111,8 @@ const BIO_METHOD* call_method() {
 
 /// Lends a call's bytes to the BIO, and begins with an empty error queue, which OpenSSL demands.
 struct lend {
-  lend(std::string_view* in, std::string* out) {
-    call = {in, out};
+  lend(std::string_view* in, std::string* out, tls_session::notes* notes = nullptr) {
+    call = {in, out, notes};
     if (ERR_peek_error() != 0)
       ERR_clear_error();
   }
@@ -118,6 +120,19 @@ struct lend {
 };
 
 } // namespace
+
+/// What is known of a handshake when OpenSSL's session is gone.
+struct tls_session::notes {
+  tls_secret reading; ///< Only during the handshake.
+  tls_secret writing; ///< Likewise.
+  tls_secret exporter;
+  std::string server_name;
+  std::string application;
+  bool is_resumed = false;
+  bool peer_chain_verified = false;
+  std::unique_ptr<certificate_names> peer_names; ///< Null: no certificate.
+  x509_ptr certificate;                          ///< Ours.
+};
 
 // -- tickets ----------------------------------------------------------------------------------------------------------
 
@@ -276,6 +291,27 @@ int on_peer_chain(X509_STORE_CTX* chain, void* raw) {
   return 1;
 }
 
+unsigned char digit_of(char c) {
+  return static_cast<unsigned char>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
+// OpenSSL tells a handshake's secrets as lines "LABEL client-random secret", in hexadecimal.
+void on_secret(const SSL*, const char* raw) {
+  auto line = std::string_view{raw};
+  if (call.notes == nullptr)
+    return;
+  auto secret = line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")   ? &call.notes->reading
+                : line.starts_with("SERVER_TRAFFIC_SECRET_0 ") ? &call.notes->writing
+                : line.starts_with("EXPORTER_SECRET ")         ? &call.notes->exporter
+                                                               : nullptr;
+  auto hex = line.substr(line.rfind(' ') + 1);
+  if (secret == nullptr || hex.size() / 2 > secret->bytes.size())
+    return;
+  secret->size = static_cast<std::uint8_t>(hex.size() / 2);
+  for (auto i = std::size_t{0}; i < secret->size; ++i)
+    secret->bytes[i] = static_cast<unsigned char>(digit_of(hex[2 * i]) << 4 | digit_of(hex[2 * i + 1]));
+}
+
 // Never asks a terminal.
 int no_password(char*, int, int, void*) {
   return 0;
@@ -309,6 +345,8 @@ outcome<context_ptr> make_context(const tls_options& options, const impl& inner,
   SSL_CTX_set_tlsext_servername_callback(x, on_server_name);
   SSL_CTX_set_tlsext_servername_arg(x, const_cast<impl*>(&inner));
   SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
+  if (!options.keeps_openssl_sessions)
+    SSL_CTX_set_keylog_callback(x, on_secret);
   if (!inner.applications.empty())
     SSL_CTX_set_alpn_select_cb(x, on_applications, const_cast<impl*>(&inner));
   if (roots != nullptr) {
@@ -415,19 +453,59 @@ const std::string& tls_context::chosen_file(std::string_view server_name, std::i
 
 // -- session ----------------------------------------------------------------------------------------------------------
 
-std::unique_ptr<tls_session> tls_session::accept(std::shared_ptr<const tls_context> context, std::string_view domain) {
-  auto self = std::unique_ptr<tls_session>{new tls_session};
-  self->ssl_ = SSL_new(context->inner().choose(domain, std::time(nullptr)).context.get());
-  auto bio = BIO_new(call_method());
-  if (self->ssl_ == nullptr || bio == nullptr) {
-    BIO_free(bio);
-    return nullptr;
+namespace {
+
+// How many records these bytes are, or nothing when they are not whole protected records only.
+std::optional<std::uint64_t> count_protected(std::string_view bytes) {
+  auto count = std::uint64_t{0};
+  for (; bytes.size() >= 5 && bytes[0] == SSL3_RT_APPLICATION_DATA; ++count) {
+    auto length =
+        static_cast<std::size_t>(static_cast<unsigned char>(bytes[3])) << 8 | static_cast<unsigned char>(bytes[4]);
+    if (bytes.size() < 5 + length)
+      break;
+    bytes.remove_prefix(5 + length);
   }
-  SSL_set_bio(self->ssl_, bio, bio);
-  SSL_set_accept_state(self->ssl_);
-  self->context_ = std::move(context);
-  return self;
+  if (!bytes.empty())
+    return std::nullopt;
+  return count;
 }
+
+const char* name_of(tls_suite suite) {
+  switch (suite) {
+  case tls_suite::aes_128_gcm_sha256:
+    return "TLS_AES_128_GCM_SHA256";
+  case tls_suite::aes_256_gcm_sha384:
+    return "TLS_AES_256_GCM_SHA384";
+  case tls_suite::chacha20_poly1305_sha256:
+    return "TLS_CHACHA20_POLY1305_SHA256";
+  }
+  return "unknown";
+}
+
+tls_facts facts_of(SSL* ssl) {
+  auto result = tls_facts{};
+  result.version = SSL_get_version(ssl);
+  result.cipher = SSL_get_cipher_name(ssl);
+  if (auto name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); name != nullptr)
+    result.server_name = lower(name);
+  const unsigned char* application = nullptr;
+  auto bytes = 0u;
+  SSL_get0_alpn_selected(ssl, &application, &bytes);
+  if (bytes > 0)
+    result.application.assign(reinterpret_cast<const char*>(application), bytes);
+  result.is_resumed = SSL_session_reused(ssl) == 1;
+  if (auto peer = SSL_get0_peer_certificate(ssl); peer != nullptr) {
+    result.has_peer_certificate = true;
+    result.peer_chain_verified = SSL_get_verify_result(ssl) == X509_V_OK;
+    result.peer_names = names_of(*peer);
+  }
+  return result;
+}
+
+} // namespace
+
+tls_session::tls_session(std::shared_ptr<const tls_context> context, std::string_view domain)
+    : chosen_(context->inner().choose(domain, std::time(nullptr)).context.get()), context_(std::move(context)) {}
 
 tls_session::~tls_session() {
   SSL_free(ssl_);
@@ -436,12 +514,55 @@ tls_session::~tls_session() {
 tls_session::status tls_session::handshake(std::string_view& in, std::string& out) {
   if (!why_.empty())
     return status::failed;
-  auto lent = lend{&in, &out};
-  auto result = SSL_do_handshake(ssl_);
-  if (result != 1)
+  if (in.empty())
+    return status::want_more;
+  if (ssl_ == nullptr) {
+    ssl_ = SSL_new(chosen_);
+    auto bio = BIO_new(call_method());
+    if (ssl_ == nullptr || bio == nullptr) {
+      BIO_free(bio);
+      return fail("out of memory");
+    }
+    SSL_set_bio(ssl_, bio, bio);
+    SSL_set_accept_state(ssl_);
+    notes_ = std::make_unique<notes>();
+  }
+  auto already = out.size();
+  auto lent = lend{&in, &out, notes_.get()};
+  if (auto result = SSL_do_handshake(ssl_); result != 1)
     return fail(result);
+  hand_over(std::string_view{out}.substr(already));
   context_.reset();
   return status::ok;
+}
+
+// After a handshake of TLS 1.3, OpenSSL's session gives way to `tls_records`. `written` is what the call that completed
+// it wrote: session tickets, which are the first records under the new keys.
+void tls_session::hand_over(std::string_view written) {
+  auto records = count_protected(written);
+  auto can_hand_over = SSL_version(ssl_) == TLS1_3_VERSION && notes_->reading.size != 0 && notes_->writing.size != 0 &&
+                       notes_->exporter.size != 0 && SSL_has_pending(ssl_) == 0 && records.has_value();
+  if (can_hand_over) {
+    auto suite = tls_suite{SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl_))};
+    records_ = tls_records::make(suite, notes_->reading, notes_->writing, *records);
+  }
+  if (records_ == nullptr) {
+    notes_.reset();
+    return;
+  }
+  auto facts = facts_of(ssl_);
+  notes_->reading = {};
+  notes_->writing = {};
+  notes_->server_name = std::move(facts.server_name);
+  notes_->application = std::move(facts.application);
+  notes_->is_resumed = facts.is_resumed;
+  notes_->peer_chain_verified = facts.peer_chain_verified;
+  if (facts.has_peer_certificate)
+    notes_->peer_names = std::make_unique<certificate_names>(std::move(facts.peer_names));
+  if (auto certificate = SSL_get_certificate(ssl_); certificate != nullptr && X509_up_ref(certificate) == 1)
+    notes_->certificate.reset(certificate);
+  SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); // It has not failed, its tickets stay good.
+  SSL_free(std::exchange(ssl_, nullptr));
 }
 
 tls_session::status tls_session::read(std::string_view& in, char* to, std::size_t bytes_max, std::size_t& got,
@@ -449,6 +570,10 @@ tls_session::status tls_session::read(std::string_view& in, char* to, std::size_
   got = 0;
   if (!why_.empty())
     return status::failed;
+  if (records_ != nullptr) {
+    auto result = records_->read(in, to, bytes_max, got, out);
+    return result == tls_records::status::failed ? fail(records_->why()) : result;
+  }
   auto lent = lend{&in, &out};
   while (got < bytes_max) {
     // Asking OpenSSL just to hear that it wants more costs as much as a short record.
@@ -465,6 +590,10 @@ tls_session::status tls_session::read(std::string_view& in, char* to, std::size_
 tls_session::status tls_session::write(std::string_view plain, std::string& out) {
   if (!why_.empty())
     return status::failed;
+  if (records_ != nullptr)
+    return records_->write(plain, out) ? status::ok : fail("encryption failed");
+  if (ssl_ == nullptr)
+    return fail("write before the handshake");
   auto lent = lend{nullptr, &out};
   while (!plain.empty()) {
     auto count = std::size_t{0};
@@ -480,7 +609,9 @@ tls_session::status tls_session::write(std::string_view plain, std::string& out)
 }
 
 void tls_session::close(std::string& out) {
-  if (!why_.empty() || SSL_is_init_finished(ssl_) == 0)
+  if (records_ != nullptr)
+    return records_->close(out);
+  if (!why_.empty() || ssl_ == nullptr || SSL_is_init_finished(ssl_) == 0)
     return;
   auto lent = lend{nullptr, &out};
   SSL_shutdown(ssl_);
@@ -499,24 +630,31 @@ tls_session::status tls_session::fail(int result) {
   }
 }
 
+tls_session::status tls_session::fail(const char* why) {
+  why_ = why;
+  return status::failed;
+}
+
 tls_facts tls_session::facts() const {
+  if (ssl_ != nullptr)
+    return facts_of(ssl_);
   auto result = tls_facts{};
-  result.version = SSL_get_version(ssl_);
-  result.cipher = SSL_get_cipher_name(ssl_);
-  if (auto name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name); name != nullptr)
-    result.server_name = lower(name);
-  const unsigned char* application = nullptr;
-  auto bytes = 0u;
-  SSL_get0_alpn_selected(ssl_, &application, &bytes);
-  if (bytes > 0)
-    result.application.assign(reinterpret_cast<const char*>(application), bytes);
-  result.is_resumed = SSL_session_reused(ssl_) == 1;
-  if (auto peer = SSL_get0_peer_certificate(ssl_); peer != nullptr) {
-    result.has_peer_certificate = true;
-    result.peer_chain_verified = SSL_get_verify_result(ssl_) == X509_V_OK;
-    result.peer_names = names_of(*peer);
-  }
+  if (records_ == nullptr || notes_ == nullptr)
+    return result;
+  result.version = "TLSv1.3";
+  result.cipher = name_of(records_->suite());
+  result.server_name = notes_->server_name;
+  result.application = notes_->application;
+  result.is_resumed = notes_->is_resumed;
+  result.has_peer_certificate = notes_->peer_names != nullptr;
+  result.peer_chain_verified = notes_->peer_chain_verified;
+  if (notes_->peer_names != nullptr)
+    result.peer_names = *notes_->peer_names;
   return result;
+}
+
+void tls_session::forget() noexcept {
+  notes_.reset();
 }
 
 namespace {
@@ -531,8 +669,7 @@ std::string exporter(SSL* ssl) {
   return result;
 }
 
-std::string server_end_point(SSL* ssl) {
-  auto certificate = SSL_get_certificate(ssl);
+std::string server_end_point(const X509* certificate) {
   auto digest_nid = NID_undef;
   if (certificate == nullptr || OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest_nid, nullptr) != 1)
     return {};
@@ -561,16 +698,24 @@ std::string first_finished(SSL* ssl) {
 } // namespace
 
 std::string tls_session::channel_binding(channel_binding_type type) const {
-  auto is_newest = SSL_version(ssl_) >= TLS1_3_VERSION;
-  // Without it a man in the middle can make two sessions with equal secrets. (RFC 7627, 1)
-  auto has_extended_secret = is_newest || SSL_get_extms_support(ssl_) == 1;
+  using types = channel_binding_type;
   auto result = std::string{};
-  if (type == channel_binding_type::tls_server_end_point)
-    result = server_end_point(ssl_);
-  else if (type == channel_binding_type::tls_exporter && has_extended_secret)
-    result = exporter(ssl_);
-  else if (type == channel_binding_type::tls_unique && has_extended_secret && !is_newest)
-    result = first_finished(ssl_);
+  if (records_ != nullptr && notes_ != nullptr) {
+    if (type == types::tls_exporter)
+      result = exporter_binding(records_->suite(), notes_->exporter);
+    else if (type == types::tls_server_end_point)
+      result = server_end_point(notes_->certificate.get());
+  } else if (ssl_ != nullptr) {
+    auto is_newest = SSL_version(ssl_) >= TLS1_3_VERSION;
+    // Without it a man in the middle can make two sessions with equal secrets. (RFC 7627, 1)
+    auto has_extended_secret = is_newest || SSL_get_extms_support(ssl_) == 1;
+    if (type == types::tls_server_end_point)
+      result = server_end_point(SSL_get_certificate(ssl_));
+    else if (type == types::tls_exporter && has_extended_secret)
+      result = exporter(ssl_);
+    else if (type == types::tls_unique && has_extended_secret && !is_newest)
+      result = first_finished(ssl_);
+  }
   ERR_clear_error();
   return result;
 }

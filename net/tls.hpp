@@ -3,6 +3,7 @@
 
 #include "net/certificate.hpp"
 #include "net/outcome.hpp"
+#include "net/tls_records.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+struct ssl_ctx_st;
 struct ssl_st;
 
 namespace xmpp::net {
@@ -40,7 +42,8 @@ struct tls_options {
   std::string trusted_roots_file;            ///< PEM, for peers' certificates; empty: the system's.
   bool accepts_any_key_usage = false;        ///< Server certificates count for clients too (between servers).
   std::string groups = "X25519:P-256:P-384"; ///< Key exchange, in OpenSSL's notation; the first is the cheapest.
-  std::shared_ptr<ticket_keys> tickets;      ///< Null: new ones.
+  bool keeps_openssl_sessions = false;  ///< After a TLS 1.3 handshake too: 14 KiB per connection instead of under 1.
+  std::shared_ptr<ticket_keys> tickets; ///< Null: new ones.
 };
 
 /// Everything sessions share. Never changes: to reload, make another and use it for what connects from then on.
@@ -64,18 +67,20 @@ private:
 
 /// One peer's TLS, server side. Bytes from the peer go in as `in`, which is consumed; bytes for the peer are appended
 /// to `out` and must be sent in order, also after a failure (an alert). No call blocks. Not for two threads at once.
+///
+/// Before the peer's first bytes it is a few words; OpenSSL's session lives during the handshake and, with TLS 1.2,
+/// after it; with TLS 1.3 what is left afterwards is `tls_records`.
 class tls_session {
 public:
-  enum class status : std::uint8_t {
-    ok,        ///< Done; there may be more.
-    want_more, ///< `in` is used up.
-    closed,    ///< The peer sent its close_notify.
-    failed,    ///< The session is lost; `why` tells.
-  };
+  using status = tls_status;
+  /// What a call of `read` must have room for.
+  static constexpr std::size_t read_bytes_min = tls_records::read_bytes_min;
 
-  /// Null when out of memory. `domain` chooses the certificate when the peer names none; may be empty.
-  static std::unique_ptr<tls_session> accept(std::shared_ptr<const tls_context> context, std::string_view domain);
+  /// `domain` chooses the certificate when the peer names none; may be empty.
+  tls_session(std::shared_ptr<const tls_context> context, std::string_view domain);
   ~tls_session();
+  tls_session(const tls_session&) = delete;
+  tls_session& operator=(const tls_session&) = delete;
 
   status handshake(std::string_view& in, std::string& out);
   /// Decrypts up to `bytes_max` bytes to `to` and sets `got`, which can be more than 0 whatever the status.
@@ -85,18 +90,27 @@ public:
   /// Says goodbye.
   void close(std::string& out);
 
+  /// Empty after `forget`.
   tls_facts facts() const;
-  /// Empty when this session has none of that type.
+  /// Empty when this session has none of that type, or after `forget`.
   std::string channel_binding(channel_binding_type type) const;
+  /// Frees what the two above need.
+  void forget() noexcept;
   /// The last failure.
-  std::string why() const { return why_; }
+  const std::string& why() const noexcept { return why_; }
+
+  struct notes;
 
 private:
-  tls_session() = default;
   status fail(int result);
+  status fail(const char* why);
+  void hand_over(std::string_view written);
 
   ssl_st* ssl_ = nullptr;
+  ssl_ctx_st* chosen_;                         // the context's
   std::shared_ptr<const tls_context> context_; // until the handshake is complete: its callbacks need it
+  std::unique_ptr<notes> notes_;               // what TLS 1.3 leaves to know, until `forget`
+  std::unique_ptr<tls_records> records_;
   std::string why_;
 };
 

@@ -97,6 +97,9 @@ public:
   /// The data of that channel binding, or empty when this connection has none of that type.
   virtual std::string channel_binding(channel_binding_type type) const = 0;
 
+  /// Frees what only the two above need: call it when the peer has signed in. They may return nothing afterwards.
+  virtual void forget_handshake() {}
+
   virtual address peer() const = 0;
 };
 

@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_large_input_is_delivered_in_order) {
 }
 
 BOOST_AUTO_TEST_CASE(a_handshake_may_arrive_byte_by_byte) {
-  auto session = tls_session::accept(context(), {});
+  auto session = std::make_unique<tls_session>(context(), std::string_view{});
   auto link = connected{};
   auto client = tls_client{link, {}};
   SSL_do_handshake(client.get());
@@ -200,16 +200,117 @@ BOOST_AUTO_TEST_CASE(renegotiation_is_refused) {
   BOOST_TEST(client.why().find("renegotiation") != std::string::npos);
 }
 
-BOOST_AUTO_TEST_CASE(key_updates_are_answered) {
+BOOST_AUTO_TEST_CASE(key_updates_are_answered) { // RFC 8446, 4.6.3
   auto link = connected{{}, context()};
   auto client = tls_client{link, {}};
   BOOST_REQUIRE(client.handshake());
-  BOOST_REQUIRE(SSL_key_update(client.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
-  client.write("one");
-  link.ours->send("two");
-  BOOST_TEST(client.read(3) == "two");
-  client.write("three");
-  BOOST_TEST(link.seen->bytes == "onethree");
+  for (auto i = 0; i < 5; ++i) {
+    link.seen->bytes.clear();
+    BOOST_REQUIRE(SSL_key_update(client.get(), i % 2 == 0 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED) ==
+                  1);
+    client.write("one");
+    link.ours->send("two");
+    BOOST_TEST(client.read(3) == "two");
+    client.write("three");
+    BOOST_TEST(link.seen->bytes == "onethree");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(endless_key_updates_end_the_connection) {
+  auto link = connected{{}, context()};
+  auto client = tls_client{link, {}};
+  BOOST_REQUIRE(client.handshake());
+  for (auto i = 0; i < 40 && link.seen->closed.empty(); ++i) {
+    SSL_key_update(client.get(), SSL_KEY_UPDATE_REQUESTED);
+    SSL_do_handshake(client.get());
+    link.settle();
+  }
+  BOOST_REQUIRE(link.seen->closed.size() == 1u);
+  BOOST_TEST((link.seen->closed[0] == close_reason::tls_failed));
+}
+
+BOOST_AUTO_TEST_CASE(every_suite_and_version_passes_bytes_and_bindings) {
+  for (auto keeps : {false, true}) {
+    options.keeps_openssl_sessions = keeps;
+    for (auto suite : {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256",
+                       "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
+      auto link = connected{{}, context()};
+      auto how = tls_client::options{};
+      auto is_old = std::string_view{suite}.starts_with("ECDHE");
+      how.version_max = is_old ? TLS1_2_VERSION : TLS1_3_VERSION;
+      how.applications = alpn_client;
+      auto client = tls_client{link, how};
+      BOOST_REQUIRE((is_old ? SSL_set_cipher_list(client.get(), suite) : SSL_set_ciphersuites(client.get(), suite)) ==
+                    1);
+      BOOST_REQUIRE(client.handshake());
+      auto facts = *link.ours->tls();
+      BOOST_TEST(facts.cipher == suite);
+      BOOST_TEST(facts.version == (is_old ? "TLSv1.2" : "TLSv1.3"));
+      BOOST_TEST(facts.server_name == "localhost");
+      BOOST_TEST(facts.application == "xmpp-client");
+      auto theirs = std::string(32, '\0');
+      auto label = std::string{"EXPORTER-Channel-Binding"};
+      BOOST_REQUIRE(SSL_export_keying_material(client.get(), reinterpret_cast<unsigned char*>(theirs.data()), 32,
+                                               label.data(), label.size(), reinterpret_cast<const unsigned char*>(""),
+                                               0, 1) == 1);
+      BOOST_TEST((link.ours->channel_binding(channel_binding_type::tls_exporter) == theirs));
+      BOOST_TEST(link.ours->channel_binding(channel_binding_type::tls_server_end_point).size() == 32u);
+      auto sent = std::string(100'000, 'a');
+      client.write(sent);
+      BOOST_TEST((link.seen->bytes == sent));
+      link.ours->send(sent);
+      link.ours->close("end", 1000);
+      BOOST_TEST((client.read(sent.size() + 3) == sent + "end"));
+      client.read(1);
+      BOOST_TEST(client.why() == "closed");
+      SSL_shutdown(client.get());
+      link.peer.reset();
+      link.settle();
+      BOOST_TEST(link.seen->closed.size() == 1u);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_retry_of_the_first_hello_is_no_obstacle) { // RFC 8446, 4.1.4
+  options.groups = "P-384";
+  auto link = connected{{}, context()};
+  auto how = tls_client::options{};
+  how.groups = "X25519:P-384";
+  auto client = tls_client{link, how};
+  BOOST_REQUIRE(client.handshake());
+  client.write("hello");
+  BOOST_TEST(link.seen->bytes == "hello");
+  link.ours->send("you");
+  BOOST_TEST(client.read(3) == "you");
+}
+
+BOOST_AUTO_TEST_CASE(bytes_right_behind_the_handshake_are_delivered) {
+  auto link = connected{{}, context()};
+  auto client = tls_client{link, {}};
+  // The client finishes and writes before the server reads either.
+  while (SSL_do_handshake(client.get()) != 1)
+    link.home.turn(0);
+  BOOST_TEST(!link.seen->is_established);
+  auto count = std::size_t{0};
+  for (auto text : {"one", "two"})
+    BOOST_REQUIRE(SSL_write_ex(client.get(), text, 3, &count) == 1);
+  link.settle();
+  BOOST_TEST(link.seen->is_established);
+  BOOST_TEST(link.seen->bytes == "onetwo");
+  BOOST_TEST(link.seen->reads == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_forgotten_is_gone_and_bytes_still_pass) {
+  auto link = connected{{}, context()};
+  auto client = tls_client{link, {}};
+  BOOST_REQUIRE(client.handshake());
+  link.ours->forget_handshake();
+  BOOST_TEST(link.ours->channel_binding(channel_binding_type::tls_exporter).empty());
+  BOOST_TEST(link.ours->channel_binding(channel_binding_type::tls_server_end_point).empty());
+  BOOST_TEST(!link.ours->tls().has_value());
+  BOOST_TEST(link.ours->is_secure());
+  client.write("hello");
+  BOOST_TEST(link.seen->bytes == "hello");
 }
 
 BOOST_AUTO_TEST_CASE(an_offered_application_is_agreed_on) { // XEP-0368
