@@ -1,60 +1,75 @@
-// Configuration, server, signals: start reading here.
+// The command line, the server, its signals: start reading here.
 
-#include "actors/config.hpp"
+#include "actors/cli.hpp"
 #include "actors/log.hpp"
 #include "actors/server.hpp"
+#include "actors/service_manager.hpp"
+#include "actors/shell/client.hpp"
+#include "actors/shell/remote_accounts.hpp"
+#include "actors/store_accounts.hpp"
 
 #include <csignal>
-#include <cstdio>
+#include <iostream>
 #include <thread>
 
+namespace xmpp {
 namespace {
 
-int serve(const char* file) {
-  using namespace xmpp;
-  auto options = load_config(file);
-  if (!options) {
-    std::fprintf(stderr, "%s\n", options.error().text.c_str());
-    return 1;
-  }
-  log::start({options->log.format, options->log.level, options->log.levels, options->log.file, 16'384, {}});
+/// Until told to stop. SIGTERM and SIGINT end it in order, SIGHUP reads the configuration and the certificates again.
+int serve(const config& options) {
   auto signals = sigset_t{};
   sigemptyset(&signals);
   for (auto one : {SIGINT, SIGTERM, SIGHUP})
     sigaddset(&signals, one);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  auto running = server::start(*options);
-  if (!running) {
-    std::fprintf(stderr, "%s\n", running.error().text.c_str());
+  if (!log::start({options.log.format, options.log.level, options.log.levels, options.log.file,
+                   options.log.queue_events_max, {}}))
+    log::warning("log.file_not_opened", {{"file", options.log.file.string()}});
+  auto started = server::start(options);
+  if (!started) {
+    log::stop();
+    std::cerr << "troupe: " << started.error().text << '\n';
     return 1;
   }
+  auto running = *std::move(started);
   auto waiter = std::thread{[&] {
     for (;;) {
       auto signal = 0;
       sigwait(&signals, &signal);
       if (signal != SIGHUP)
-        return (*running)->request_stop();
-      (void)(*running)->reload();
+        return running->request_stop();
+      tell_service_manager("RELOADING=1");
+      log::reopen();
+      if (auto done = running->reload(); !done)
+        log::error("config.refused", {{"why", done.error().text}});
+      tell_service_manager("READY=1");
     }
   }};
-  for (auto& one : (*running)->listening_on())
-    std::printf("listening: %s\n", one.c_str());
-  std::fflush(stdout);
-  auto orderly = (*running)->wait();
-  (*running)->stop();
-  if (!orderly)
-    pthread_kill(waiter.native_handle(), SIGTERM);
+  print_welcome(std::cout, options, running->listening_on());
+  std::cout.flush();
+  tell_service_manager("READY=1");
+  auto orderly = running->wait();
+  tell_service_manager("STOPPING=1");
+  log::info("server.stopping", {{"orderly", orderly}});
+  running->stop();
+  ::kill(::getpid(), SIGTERM); // for the waiter, if it was not a signal that ended us
   waiter.join();
-  *running = nullptr;
+  running = nullptr;
   log::stop();
   return orderly ? 0 : 1;
 }
 
 } // namespace
+} // namespace xmpp
 
 int main(int argc, char** argv) {
-  if (argc == 3)
-    return serve(argv[2]);
-  return 2;
+  auto actions = xmpp::cli_actions{};
+  actions.serve = xmpp::serve;
+  actions.shell = [](const xmpp::config& options, const std::optional<std::string>& command, bool json) {
+    return xmpp::run_shell(options.server.admin_socket, command, json);
+  };
+  actions.accounts_of_server = xmpp::shell::accounts_of_server;
+  actions.accounts_of_store = xmpp::accounts_of_store;
+  return xmpp::run_cli(argc, argv, actions);
 }

@@ -4,7 +4,8 @@
 #include "actors/listener.hpp"
 #include "actors/log.hpp"
 #include "actors/shard.hpp"
-#include "actors/shell/backend.hpp"
+#include "actors/server_backend.hpp"
+#include "actors/shell/listener.hpp"
 #include "actors/version.hpp"
 #include "protocol/caps.hpp"
 #include "protocol/disco.hpp"
@@ -275,6 +276,17 @@ result<void> server::start_actors(const config& options) {
                    return *sessions;
                  }});
   top.push_back(below("listeners", std::move(listeners), {}));
+  backend_ = std::make_unique<server_backend>(*this);
+  auto shell = shell::service_options{};
+  shell.path = options.server.admin_socket;
+  shell.greeting = "Troupe " + std::string{version_text} + ": `help` lists what can be asked.";
+  shell.on_command = [](std::uint32_t uid, std::string_view line, int status) {
+    log::info("shell.command", {{"uid", uid}, {"command", line}, {"status", status}});
+  };
+  top.push_back({"shell", [this, shell](supervisor& s) {
+                   return caf::actor_cast<caf::strong_actor_ptr>(
+                     s.system().spawn<shell_listener, caf::detached>(s.self_ptr(), shell, *backend_));
+                 }});
   root_ = system_->spawn<supervisor>(caf::strong_actor_ptr{}, actor_kind::server, "server", std::move(top),
                                      restart_options{strategy::one_for_one, 5, std::chrono::seconds{10}});
   caf::actor_cast<caf::abstract_actor*>(root_)->attach_functor([this](const caf::error& reason) {

@@ -1,0 +1,217 @@
+#include "actors/server_backend.hpp"
+
+#include "actors/log.hpp"
+#include "actors/random.hpp"
+#include "persistence/accounts.hpp"
+#include "protocol/namespaces.hpp"
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <utility>
+
+#include <caf/all.hpp>
+
+namespace xmpp {
+
+namespace {
+
+constexpr auto patience = std::chrono::seconds{10};
+
+/// Asks an actor and waits; for the threads of shells.
+template <class Answer, class Handle, class Question>
+result<Answer> ask(caf::actor_system& system, const Handle& whom, Question question) {
+  auto self = caf::scoped_actor{system};
+  auto answer = std::optional<Answer>{};
+  self->request(whom, patience, std::move(question))
+    .receive([&](Answer& x) { answer = std::move(x); }, [](const caf::error&) {});
+  if (!answer)
+    return errc::timeout;
+  return *std::move(answer);
+}
+
+result<void> to_result(const result<msg::outcome>& x) {
+  if (!x)
+    return x.error();
+  return x->failure == errc::none ? result<void>{} : result<void>{error{x->failure, x->text}};
+}
+
+stanza message_of(const jid& from, const jid& to, std::string_view type, const std::string& text) {
+  auto tree = xml::builder{"message", ns::client};
+  tree.attribute("type", type).attribute("id", random_text(12)).leaf("body", ns::client, text);
+  return {tree.finish(), from, to};
+}
+
+} // namespace
+
+result<void> server_backend::check_host(const jid& account) const {
+  return of_.context().is_own_domain(account.domain()) ? result<void>{} : result<void>{errc::host_unknown};
+}
+
+result<void> server_backend::set_credentials(const jid& account, const std::string& password, bool create) {
+  if (auto own = check_host(account); !own)
+    return own;
+  auto prepared = prepare_password(password);
+  if (!prepared)
+    return errc::not_acceptable;
+  auto& context = of_.context();
+  auto derived = ask<msg::derived>(of_.system(), context.hasher,
+                                   msg::derive{*prepared, context.live()->options.sign_in.scram_iterations});
+  if (!derived)
+    return derived.error();
+  if (derived->failure != errc::none)
+    return derived->failure;
+  return to_result(ask<msg::outcome>(of_.system(), context.route.shard(account),
+                                     msg::set_credentials{account, derived->credentials, create}));
+}
+
+result<void> server_backend::create_account(const jid& account, const std::string& password) {
+  return set_credentials(account, password, true);
+}
+
+result<void> server_backend::set_password(const jid& account, const std::string& password) {
+  return set_credentials(account, password, false);
+}
+
+result<void> server_backend::remove_account(const jid& account) {
+  if (auto own = check_host(account); !own)
+    return own;
+  return to_result(
+    ask<msg::outcome>(of_.system(), of_.context().route.shard(account), msg::remove_account{account}));
+}
+
+result<shell_backend::fields> server_backend::account_info(const jid& account) {
+  if (auto own = check_host(account); !own)
+    return own.error();
+  auto promise = std::make_shared<std::promise<result<user_records>>>();
+  auto answer = promise->get_future();
+  auto shard = of_.context().route.shard_of(account);
+  auto taken = of_.context().replicas[shard]->read_after(
+    [promise, shard, account](const reader& from) { promise->set_value(load_user(from, {shard, account})); });
+  if (!taken)
+    return taken.error();
+  if (answer.wait_for(patience) != std::future_status::ready)
+    return errc::timeout;
+  auto found = answer.get();
+  if (!found)
+    return found.error();
+  if (!found->account)
+    return errc::item_not_found;
+  return fields{{"account", std::string{account.text()}},
+                {"created", format_time(found->account->created_ms)},
+                {"disabled", found->account->disabled ? "yes" : "no"},
+                {"contacts", std::to_string(found->roster.items.size())},
+                {"requests waiting", std::to_string(found->roster.pending.size())},
+                {"blocked", std::to_string(found->blocks.size())},
+                {"offline messages", std::to_string(found->offline.messages)},
+                {"offline bytes", std::to_string(found->offline.bytes)},
+                {"last activity", found->last_activity ? format_time(found->last_activity->ms) : "never"},
+                {"sessions", std::to_string(of_.context().sessions.of(account).size())},
+                {"shard", std::to_string(shard)}};
+}
+
+result<void> server_backend::for_each_account(const std::function<bool(const jid&)>& visit) {
+  constexpr auto page = std::size_t{500};
+  for (auto& domain : hosts())
+    for (auto shard = 0u; shard < of_.context().route.shard_count(); ++shard)
+      for (auto after = std::string{};;) {
+        using names = result<std::vector<std::string>>;
+        auto promise = std::make_shared<std::promise<names>>();
+        auto answer = promise->get_future();
+        auto taken = of_.context().storage->read([promise, shard, domain, after](const reader& from) {
+          promise->set_value(accounts::list(from, shard_id(shard), domain, after, page));
+        });
+        if (!taken)
+          return taken.error();
+        if (answer.wait_for(patience) != std::future_status::ready)
+          return errc::timeout;
+        auto found = answer.get();
+        if (!found)
+          return found.error();
+        for (auto& local : *found)
+          if (!visit(jid::from_prepared(local + "@" + domain)))
+            return {};
+        if (found->size() < page)
+          break;
+        after = found->back();
+      }
+  return {};
+}
+
+std::vector<std::string> server_backend::hosts() { return of_.context().domains; }
+
+result<void> server_backend::send_message(const jid& to, const std::string& text) {
+  if (auto own = check_host(to); !own)
+    return own;
+  if (!to.has_local())
+    return errc::service_unavailable;
+  auto from = jid::from_prepared(to.domain());
+  caf::anon_send(of_.context().route.shard(to), msg::deliver{message_of(from, to, "normal", text)});
+  return {};
+}
+
+result<std::size_t> server_backend::announce(const std::string& text) {
+  auto all = std::vector<std::pair<jid, session_actor>>{};
+  of_.context().sessions.for_each([&](const jid& full, const session_actor& x) { all.emplace_back(full, x); });
+  for (auto& [full, session] : all)
+    caf::anon_send(session, msg::deliver{message_of(jid::from_prepared(full.domain()), full, "headline", text)});
+  return all.size();
+}
+
+shell_backend::fields server_backend::log_levels() {
+  auto result = fields{};
+  for (auto& [component, level] : log::list_levels())
+    result.emplace_back(component, to_string(level));
+  return result;
+}
+
+result<void> server_backend::set_log_level(const std::string& component, const std::string& level) {
+  auto parsed = log_level{};
+  if (!from_string(level, parsed))
+    return errc::bad_request;
+  return log::set_level(component, parsed) ? result<void>{} : result<void>{errc::item_not_found};
+}
+
+shell_backend::fields server_backend::settings() { return list_options(of_.context().live()->options); }
+
+result<std::vector<std::string>> server_backend::reload() { return of_.reload(); }
+
+result<std::vector<std::string>> server_backend::drain() {
+  auto sessions = of_.context().sessions.size();
+  auto rate = std::max(1u, of_.context().live()->options.server.drain_per_second);
+  of_.drain();
+  return std::vector<std::string>{"no more connections are accepted",
+                                  std::to_string(sessions) + " sessions end within " +
+                                    std::to_string(sessions / rate + 1) + " s"};
+}
+
+result<void> server_backend::shutdown() {
+  of_.request_stop();
+  return {};
+}
+
+shell_backend::fields server_backend::health() {
+  auto counters = of_.context().storage->count();
+  auto health = of_.context().storage->health();
+  return {{"storage", health.failed ? "failed: " + health.reason : "good"},
+          {"storage_commands", std::to_string(counters.commands)},
+          {"storage_failed", std::to_string(counters.failed)},
+          {"storage_batches", std::to_string(counters.batches)},
+          {"storage_log_bytes", std::to_string(counters.log_bytes)},
+          {"storage_trims", std::to_string(counters.trims)},
+          {"storage_queue_bytes", std::to_string(counters.queue_bytes)},
+          {"log_events_dropped", std::to_string(log::dropped())},
+          {"sessions_online", std::to_string(of_.context().sessions.size())}};
+}
+
+shell_backend::fields server_backend::version() {
+  auto text = [](auto... x) {
+    auto joined = std::string{};
+    ((joined += (joined.empty() ? "" : ".") + std::to_string(x)), ...);
+    return joined;
+  };
+  return {{"CAF", text(CAF_MAJOR_VERSION, CAF_MINOR_VERSION, CAF_PATCH_VERSION)},
+          {"data folder", of_.context().live()->options.server.data_folder.string()}};
+}
+
+} // namespace xmpp

@@ -1,0 +1,39 @@
+// What the shell can have done, done to the real server.
+#pragma once
+
+#include "actors/server.hpp"
+#include "actors/shell/backend.hpp"
+
+#include <caf/scoped_actor.hpp>
+
+namespace xmpp {
+
+class server_backend final : public shell_backend {
+public:
+  explicit server_backend(server& of) : of_(of) {}
+
+  result<void> create_account(const jid& account, const std::string& password) override;
+  result<void> set_password(const jid& account, const std::string& password) override;
+  result<void> remove_account(const jid& account) override;
+  result<fields> account_info(const jid& account) override;
+  result<void> for_each_account(const std::function<bool(const jid&)>& visit) override;
+  std::vector<std::string> hosts() override;
+  result<void> send_message(const jid& to, const std::string& text) override;
+  result<std::size_t> announce(const std::string& text) override;
+  fields log_levels() override;
+  result<void> set_log_level(const std::string& component, const std::string& level) override;
+  fields settings() override;
+  result<std::vector<std::string>> reload() override;
+  result<std::vector<std::string>> drain() override;
+  result<void> shutdown() override;
+  fields health() override;
+  fields version() override;
+
+private:
+  result<void> set_credentials(const jid& account, const std::string& password, bool create);
+  result<void> check_host(const jid& account) const;
+
+  server& of_;
+};
+
+} // namespace xmpp
