@@ -122,7 +122,7 @@ block_effects effects_of_block_change(const blocklist& before, const blocklist& 
   // A single resource of a subscriber: what is broadcast goes to the bare JID, so it is told on its own.
   for (auto* list : {&before, &after})
     for (auto& x : list->items())
-      if (x.is_full() && contacts.is_subscriber(x.bare_text()) && (list == &before || !before.has(x.text())))
+      if (x.is_full() && contacts.is_subscriber(x.bare_text()))
         look_at(x);
   return result;
 }

@@ -106,7 +106,6 @@ void session_indexes::push_back(std::size_t index) {
   }
   if (size_ == inline_max)
     many_.assign(few_.begin(), few_.end());
-  many_.resize(size_);
   many_.push_back(value);
   ++size_;
 }
@@ -203,7 +202,7 @@ presence_effects effects_of_loss(const session_view& before) {
 probe_answer answer_probe(bool account_exists, bool may_see_presence, bool pending_in) {
   if (account_exists && may_see_presence)
     return probe_answer::presences;
-  return account_exists && pending_in ? probe_answer::nothing : probe_answer::unsubscribed;
+  return pending_in ? probe_answer::nothing : probe_answer::unsubscribed;
 }
 
 session_indexes available_sessions(std::span<const session_view> sessions) {

@@ -134,6 +134,8 @@ BOOST_AUTO_TEST_CASE(subscribers_who_are_blocked_see_the_user_leave_and_come_bac
   auto y = effects_of_block_change(list({"x", "c@y/phone"}), list({"b@x"}), contacts);
   BOOST_TEST(joined(y.hide) == "");
   BOOST_TEST(joined(y.show) == "a@x c@y/phone");
+  auto z = effects_of_block_change(list({"c@y/phone"}), list({"c@y/phone", "c@y/tablet"}), contacts);
+  BOOST_TEST(joined(z.hide) == "c@y/tablet");
 }
 
 BOOST_AUTO_TEST_CASE(strangers_learn_nothing_from_a_block) {

@@ -125,6 +125,13 @@ BOOST_AUTO_TEST_CASE(the_same_name_in_two_languages_is_well_formed) {
   BOOST_TEST(!is_ill_formed(out));
 }
 
+BOOST_AUTO_TEST_CASE(a_form_has_one_type) { // 5.4, step 3.5
+  auto out = info();
+  form(out, {"urn:a"}).open("field").attribute("var", "FORM_TYPE").attribute("type", "hidden");
+  out.leaf("value", ns::data_forms, "urn:b");
+  BOOST_TEST(is_ill_formed(out));
+}
+
 BOOST_AUTO_TEST_CASE(a_form_type_may_be_given_twice_alike) {
   auto out = info();
   form(out, {"urn:a", "urn:a"});

@@ -121,6 +121,8 @@ BOOST_AUTO_TEST_CASE(a_resource_is_not_asked_by_strangers_when_it_was_active) { 
   BOOST_TEST((asks(at.stranger, ns::last_activity).code == errc::forbidden));
   BOOST_TEST((asks(at.friend_of, ns::last_activity).what == verdict::pass));
   BOOST_TEST((asks(at.stranger, ns::version).what == verdict::pass));
+  auto to_account = at.get(query(ns::last_activity), at.stranger); // the answer will refuse it
+  BOOST_TEST((received(at, to_account).what == verdict::pass));
 }
 
 // -- XEP-0030, 0115, 0157 --
@@ -277,6 +279,7 @@ BOOST_AUTO_TEST_CASE(one_who_is_signed_in_is_registered) {
                "<query xmlns='jabber:iq:register'><registered/><username>juliet</username><password/></query>");
     BOOST_TEST(condition(ask(at, at.get(query(ns::registration), at.friend_of))) == "service-unavailable");
     BOOST_TEST(condition(ask(at, at.set(register_query({{"remove", ""}}), at.friend_of))) == "service-unavailable");
+    BOOST_TEST(condition(ask(at, at.set(register_query({{"remove", ""}}), at.info.domain))) == "service-unavailable");
     BOOST_TEST(!at.removed);
   }
 }
