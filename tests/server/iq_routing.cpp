@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(from_is_stamped_and_may_be_one_s_own) { // 8.1.2.1
 
 BOOST_AUTO_TEST_CASE(a_false_from_ends_the_stream) { // 8.1.2.1, 4.9.3.9
   auto juliet = client{"juliet"};
-  for (auto& from : {juliet.full(), juliet.bare(), std::string{"localhost"}, std::string{"@"}}) {
+  for (auto& from : {juliet.full(), juliet.bare(), std::string{"localhost"}}) {
     for (auto form : {"<message to='{}' from='{}'><body>x</body></message>", "<presence to='{}' from='{}'/>",
                       "<iq to='{}' from='{}' type='set' id='i'><query xmlns='jabber:iq:roster'/></iq>"}) {
       auto romeo = client{"romeo"};

@@ -200,7 +200,7 @@ BOOST_AUTO_TEST_CASE(stanzas_before_binding_are_not_authorized) { // 7.1
 }
 
 BOOST_AUTO_TEST_CASE(xml_that_is_not_well_formed_says_so) { // 4.9.3.13
-  for (auto bytes : {"<message><body>hi</message>", "<message a='1' a='2'/>", "<message to=juliet/>", "<message <>",
+  for (auto bytes : {"<message><body>hi</message></body>", "<message a='1' a='2'/>", "<message to=juliet/>", "<message <>",
                      "<a b='<'/>", "</message>", "<message>&#0;</message>", "<message>\x01</message>", "<1/>"}) {
     BOOST_TEST_CONTEXT(bytes) {
       BOOST_TEST(answer_in_stream_to(bytes) == "not-well-formed");

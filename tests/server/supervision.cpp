@@ -1,0 +1,198 @@
+// Actors fail in the middle of traffic; people notice nothing, or as little as can be.
+#include "tests/fixtures/client.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+
+using namespace xmpp::test;
+
+namespace {
+
+/// Only on a server of ours.
+bool cannot() { return shared_server().is_peer(); }
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(supervision)
+
+BOOST_AUTO_TEST_CASE(a_failed_account_loses_no_message_and_no_session) {
+  if (cannot())
+    return;
+  auto& here = shared_server();
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  auto tablet = client{juliet.who(), {.resource = "tablet", .priority = -1}};
+  befriend(romeo, juliet);
+  romeo.forget(), juliet.forget();
+  auto sent = 0;
+  for (auto round = 0; round < 10; ++round) {
+    auto all = std::string{};
+    for (auto i = 0; i < 50; ++i)
+      all += format("<message to='{}' type='chat' id='{}'><body>x</body></message>", juliet.bare(), sent++);
+    romeo.send_bytes(all);
+    here.shell("kill " + (round % 2 ? romeo.bare() : juliet.bare()));
+  }
+  for (auto i = 0; i < sent; ++i)
+    BOOST_REQUIRE(juliet.receives("<message from='{}'/>", romeo.full())["id"] == std::to_string(i));
+  settle(romeo, juliet);
+  BOOST_TEST(!juliet.has("<message/>")); // none twice
+  // Everything that the account knew, it knows again.
+  juliet.send("<presence><show>dnd</show></presence>");
+  romeo.receives("<presence from='{}'><show>dnd</show></presence>", juliet.full());
+  BOOST_TEST(juliet.asks_roster().to_string().find(romeo.bare()) != std::string::npos);
+  romeo.send("<message to='{}'><body>there?</body></message>", tablet.full());
+  tablet.receives("<message><body>there?</body></message>");
+}
+
+BOOST_AUTO_TEST_CASE(contacts_of_a_failed_account_see_nothing_of_it) {
+  if (cannot())
+    return;
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  shared_server().shell("kill " + juliet.bare());
+  romeo.ping(juliet.bare());
+  juliet.ping(juliet.bare());
+  settle(juliet, romeo);
+  BOOST_TEST(!romeo.has("<presence from='{}' type='unavailable'/>", juliet.full()));
+  romeo.send("<presence to='{}' type='probe'/>", juliet.bare());
+  romeo.receives("<presence from='{}' type='-'/>", juliet.full());
+  juliet.breaks();
+  romeo.receives("<presence from='{}' type='unavailable'/>", juliet.full());
+}
+
+BOOST_AUTO_TEST_CASE(roster_pushes_survive_a_failed_account) {
+  if (cannot())
+    return;
+  auto romeo = client{"romeo"};
+  auto tablet = client{romeo.who(), {.resource = "tablet"}};
+  shared_server().shell("kill " + romeo.bare());
+  BOOST_TEST(romeo.set("<query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/></query>")["type"] == "result");
+  tablet.receives("<iq type='set'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/></query></iq>");
+}
+
+BOOST_AUTO_TEST_CASE(blocks_survive_a_failed_account) {
+  if (cannot())
+    return;
+  auto romeo = client{"romeo"};
+  auto tybalt = client{"tybalt"};
+  romeo.get("<blocklist xmlns='urn:xmpp:blocking'/>");
+  romeo.set(format("<block xmlns='urn:xmpp:blocking'><item jid='{}'/></block>", tybalt.bare()));
+  shared_server().shell("kill " + romeo.bare());
+  tybalt.send("<message to='{}' id='m'><body>x</body></message>", romeo.bare());
+  tybalt.receives("<message type='error' id='m'/>");
+  romeo.send("<message to='{}' id='n'><body>x</body></message>", tybalt.bare());
+  romeo.receives("<message type='error' id='n'>{}</message>", error_of("", "not-acceptable"));
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_session_ends_its_stream_properly) { // ARCHITECTURE, 7
+  if (cannot())
+    return;
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  shared_server().shell("kill " + juliet.full());
+  BOOST_TEST(juliet.stream_error() == "internal-server-error");
+  romeo.receives("<presence from='{}' type='unavailable'/>", juliet.full());
+  romeo.send("<message to='{}' type='chat'><body>for later</body></message>", juliet.bare());
+  auto again = client{juliet.who()};
+  again.receives("<message><body>for later</body></message>");
+}
+
+BOOST_AUTO_TEST_CASE(every_kind_of_actor_may_fail_in_the_middle_of_traffic) { // issue, 8
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto romeo = client{here, "romeo"};
+  auto juliet = client{here, "juliet"};
+  befriend(romeo, juliet);
+  auto kinds = std::string{here.shell("actors", true)};
+  BOOST_TEST_MESSAGE(kinds);
+  auto sent = 0;
+  for (auto at = kinds.find("\"name\""); at != std::string::npos; at = kinds.find("\"name\"", at + 1)) {
+    auto from = kinds.find('"', kinds.find(':', at)) + 1;
+    auto name = kinds.substr(from, kinds.find('"', from) - from);
+    if (name.find(romeo.who().name) != name.npos || name.find(juliet.who().name) != name.npos)
+      continue; // tested above
+    romeo.send("<message to='{}' type='chat' id='{}'><body>x</body></message>", juliet.bare(), sent++);
+    try {
+      here.shell("kill " + name);
+    } catch (const failure&) {
+      continue; // some kinds say that they cannot be killed
+    }
+    romeo.send("<message to='{}' type='chat' id='{}'><body>x</body></message>", juliet.bare(), sent++);
+    BOOST_TEST_CONTEXT("after " << name) {
+      BOOST_REQUIRE(here.runs());
+      romeo.ping(juliet.bare());
+      auto newcomer = client{here, "nurse"};
+      newcomer.ping();
+    }
+  }
+  for (auto i = 0; i < sent; ++i)
+    BOOST_TEST(juliet.receives("<message from='{}'/>", romeo.full())["id"] == std::to_string(i));
+}
+
+// -- orderly ends -----------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_shutdown_says_so_and_lets_clients_close) { // RFC 6120, 4.9.3.20
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto romeo = client{here, "romeo"};
+  auto juliet = client{here, "juliet", {.how = transport::direct_tls}};
+  auto stranger = client{here};
+  stranger.opens();
+  stranger.features();
+  ::kill(here.pid(), SIGTERM);
+  BOOST_TEST(romeo.stream_error() == "system-shutdown");
+  BOOST_TEST(juliet.stream_error() == "system-shutdown");
+  BOOST_TEST(stranger.stream_error() == "system-shutdown");
+  BOOST_TEST(here.stop() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_restart_keeps_everything_and_is_quick) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto romeo = registers(here, "romeo");
+  auto juliet = registers(here, "juliet");
+  {
+    auto one = client{here, romeo};
+    auto other = client{here, juliet};
+    befriend(one, other);
+    one.set("<vCard xmlns='vcard-temp'><FN>Romeo</FN></vCard>");
+    other.leaves();
+    other.ends();
+    one.send("<message to='{}' type='chat'><body>while you slept</body></message>", juliet.bare());
+    one.ping(juliet.bare());
+  }
+  BOOST_TEST(here.stop() == 0);
+  here.start();
+  auto one = client{here, romeo};
+  BOOST_TEST(one.asks_roster().to_string().find("both") != std::string::npos);
+  BOOST_TEST(one.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN") == "Romeo");
+  auto other = client{here, juliet};
+  other.receives("<message from='{}/balcony'><body>while you slept</body><delay xmlns='urn:xmpp:delay'/></message>", romeo.bare());
+  one.receives("<presence from='{}' type='-'/>", other.full());
+}
+
+BOOST_AUTO_TEST_CASE(a_reload_keeps_streams_and_takes_new_certificates) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto romeo = client{here, "romeo", {.how = transport::direct_tls}};
+  auto before = romeo.wire().binding_end_point();
+  here.make_certificate("localhost");
+  here.reload();
+  auto deadline = clock::now() + patience();
+  auto changed = false;
+  while (!changed && clock::now() < deadline) {
+    auto x = client{here, transport::direct_tls};
+    x.makes_tls();
+    changed = x.wire().binding_end_point() != before;
+  }
+  BOOST_TEST(changed);
+  romeo.ping();
+}
+
+BOOST_AUTO_TEST_SUITE_END()
