@@ -39,13 +39,15 @@ install: server
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 deb: server
+	@packaging/install-dependencies dpkg-dev file
 	@cd $(BUILD) && cpack -G DEB
 
 bench: server
 	@cmake --build $(BUILD) -j $(JOBS) --target troupe_bench
 	@tests/bench/run $(BUILD)
 
-fuzz: dependencies
+fuzz:
+	@packaging/install-dependencies clang
 	@cmake -S . -B build-fuzz -G Ninja --log-level=WARNING -DCMAKE_CXX_COMPILER=clang++ -DTROUPE_FUZZ=ON \
 	  -DTROUPE_SANITIZE=address,undefined
 	@cmake --build build-fuzz -j $(JOBS)

@@ -10,7 +10,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <grp.h>
 #include <iostream>
+#include <map>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -110,6 +112,42 @@ bool write_file(const std::filesystem::path& path, const std::string& text) {
   return !failure;
 }
 
+/// Root acts as the data folder's owner, so that it sees what the server sees and leaves no file that the server cannot
+/// write. For the rest of the process.
+void become_owner(const std::filesystem::path& folder) {
+  struct stat it {};
+  if (geteuid() == 0 && stat(folder.c_str(), &it) == 0 && it.st_uid != 0)
+    if (setgroups(0, nullptr) != 0 || setgid(it.st_gid) != 0 || setuid(it.st_uid) != 0)
+      complain("cannot become the owner of " + folder.string());
+}
+
+/// Makes what a configuration names and is missing: its data folder and certificates.
+int complete(const std::filesystem::path& file) {
+  auto options = load_config(file);
+  if (!options)
+    return complain(options.error());
+  auto failure = std::error_code{};
+  if (std::filesystem::create_directories(options->server.data_folder, failure))
+    std::filesystem::permissions(options->server.data_folder, std::filesystem::perms::owner_all);
+  if (failure)
+    return complain("cannot make " + options->server.data_folder.string() + ": " + failure.message());
+  become_owner(options->server.data_folder);
+  auto domains_of = std::map<std::pair<std::filesystem::path, std::filesystem::path>, std::vector<std::string>>{};
+  for (auto& host : options->hosts)
+    for (auto i = std::size_t{0}; i < host.certificate_files.size(); ++i)
+      domains_of[{host.certificate_files[i], i < host.key_files.size() ? host.key_files[i] : std::filesystem::path{}}]
+          .push_back(host.name);
+  for (auto& [files, domains] : domains_of) {
+    auto& [certificate, key] = files;
+    if (key.empty() || std::filesystem::exists(certificate, failure) || std::filesystem::exists(key, failure))
+      continue; // the administrator's own
+    if (auto done = net::make_self_signed(domains, certificate_days, certificate.string(), key.string()); !done)
+      return complain(done.why());
+    std::cout << "Made " << certificate.string() << ", self-signed\n";
+  }
+  return 0;
+}
+
 int init(const std::filesystem::path& folder, std::vector<std::string> domains, const std::string& registration,
          const cli_actions& actions) {
   auto file = folder / "troupe.conf";
@@ -165,8 +203,10 @@ int init(const std::filesystem::path& folder, std::vector<std::string> domains, 
 // -- user ------------------------------------------------------------------------------------------------------------
 
 result<std::unique_ptr<account_admin>> open_accounts(const config& options, const cli_actions& actions) {
-  return is_running(options.server.admin_socket) ? actions.accounts_of_server(options)
-                                                 : actions.accounts_of_store(options);
+  if (is_running(options.server.admin_socket))
+    return actions.accounts_of_server(options);
+  become_owner(options.server.data_folder);
+  return actions.accounts_of_store(options);
 }
 
 result<jid> parse_account(const config& options, const std::string& text) {
@@ -254,6 +294,7 @@ int check_everything(const std::filesystem::path& file, bool quiet) {
       std::cout << "         -> name it with --config FILE, or let `troupe init` make one\n";
     return 1;
   }
+  become_owner(options->server.data_folder);
   using namespace std::chrono;
   auto findings = check(*options, duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
   findings.insert(findings.begin(),
@@ -272,8 +313,8 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string{version_text});
   auto file = default_config_file().string();
-  app.add_option("--config", file,
-                 "The configuration file [$TROUPE_CONFIG, data/troupe.conf, /etc/troupe/troupe.conf]");
+  auto config_option = app.add_option(
+      "--config", file, "The configuration file [$TROUPE_CONFIG, data/troupe.conf, /etc/troupe/troupe.conf]");
   app.fallthrough();
 
   auto exit_code = 0;
@@ -302,7 +343,8 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   auto domains = std::vector<std::string>{};
   auto registration = std::string{"loopback"};
   auto init_command =
-      app.add_subcommand("init", "Make a data folder with a configuration, a certificate and an administrator");
+      app.add_subcommand("init", "Make a data folder with a configuration, a certificate and an administrator; with "
+                                 "--config only what that configuration names and is missing");
   init_command->add_option("--data", folder, "The folder [data]");
   init_command->add_option("--host", domains, "A domain to serve, may be repeated [localhost]");
   init_command->add_option("--registration", registration, "Who may make accounts from a client [loopback]")
@@ -310,7 +352,7 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   init_command->callback([&] {
     if (domains.empty())
       domains = {"localhost"};
-    exit_code = init(folder, domains, registration, actions);
+    exit_code = config_option->count() ? complete(file) : init(folder, domains, registration, actions);
   });
 
   auto address = std::string{};
