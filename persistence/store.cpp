@@ -7,6 +7,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -20,7 +21,9 @@ namespace xmpp {
 
 namespace {
 
+constexpr auto erased_singly_max = std::size_t{4'096};
 constexpr auto replay_batch_bytes = std::size_t{1} << 20;
+constexpr auto cache_shard_bits = 3; // Few threads read; the default's 64 shards would be of 1 MiB each.
 constexpr auto probe_chunk_bytes = std::size_t{1} << 20;
 constexpr auto probe_chunks = 8; // About what a reopening writes: the recovered part of the log, a manifest.
 
@@ -44,6 +47,22 @@ std::string big_endian(std::uint64_t x) {
   codec::byte_writer{out}.fixed64(x);
   return out;
 }
+
+/// The part of an account's key up to the zero behind its JID; empty for other keys. Tables keep a filter over it, so
+/// that a scan of one account does not read the files that have nothing of it.
+std::string_view account_of(std::string_view key) {
+  if (key.size() < 3 || key[2] != 'a')
+    return {};
+  const auto zero = key.find('\0', 3);
+  return zero == std::string_view::npos ? std::string_view{} : key.substr(0, zero + 1);
+}
+
+class account_prefix final : public rocksdb::SliceTransform {
+public:
+  const char* Name() const override { return "troupe.account.1"; } // Stands in the files: a new rule, a new name.
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override { return slice(account_of(view_of(key))); }
+  bool InDomain(const rocksdb::Slice& key) const override { return !account_of(view_of(key)).empty(); }
+};
 
 /// What both databases share.
 rocksdb::Options common_options(const store_options& from) {
@@ -87,17 +106,97 @@ rocksdb::Options state_options(const store_options& from, std::shared_ptr<rocksd
   out.max_open_files = 256; // Descriptors are for sockets; and a start opens only these.
   out.compression = rocksdb::kLZ4Compression;
   out.level_compaction_dynamic_level_bytes = true;
+  out.prefix_extractor = std::make_shared<account_prefix>();
   auto table = rocksdb::BlockBasedTableOptions{};
   table.format_version = 5;
   table.block_cache = std::move(cache);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  // Indexes and filters count against the cache: memory does not grow with the store.
+  // Indexes and filters count against the cache: memory does not grow with the store. They are cut into small parts: a
+  // whole one is larger than what one reads with it.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   table.cache_index_and_filter_blocks = true;
+  table.pin_top_level_index_and_filter = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;
   out.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return out;
 }
+
+/// Builds the one batch that a group of entries is for the state.
+class state_batch {
+public:
+  explicit state_batch(rocksdb::DB& to) : to_(to) {}
+
+  result<void> add(const log_entry& x) {
+    if (x.what == log_entry::kind::command)
+      if (auto done = for_each_change(x.data, x.shard, [&](const change& c) { add(c); }); !done)
+        return done;
+    const auto known = std::find_if(reached_.begin(), reached_.end(), [&](auto& r) { return r.first == x.shard; });
+    if (known != reached_.end())
+      known->second = x.index;
+    else
+      reached_.emplace_back(x.shard, x.index);
+    return {};
+  }
+
+  result<void> write() {
+    for (const auto& [shard, index] : reached_)
+      keep(batch_.Put(keys::applied_key(shard), big_endian(index)));
+    auto without_wal = rocksdb::WriteOptions{};
+    without_wal.disableWAL = true;
+    if (status_.ok())
+      status_ = to_.Write(without_wal, &batch_);
+    return status_.ok() ? result<void>{} : to_error(status_, "apply");
+  }
+
+private:
+  void keep(const rocksdb::Status& status) {
+    if (status_.ok())
+      status_ = status;
+  }
+
+  void add(const change& x) {
+    switch (x.what) {
+    case change::kind::put:
+      keep(batch_.Put(slice(x.key), slice(x.value)));
+      put_.push_back(x.key);
+      break;
+    case change::kind::erase:
+      keep(batch_.Delete(slice(x.key)));
+      break;
+    case change::kind::erase_range:
+      erase_range(x.key, x.value);
+      break;
+    }
+  }
+
+  /// One by one, those of this batch and those of the store: range deletions that wait in memory make every read
+  /// slower, and accounts may come and go by the thousand.
+  void erase_range(std::string_view first, std::string_view end) {
+    auto how = rocksdb::ReadOptions{};
+    const auto bound = slice(end);
+    how.iterate_upper_bound = &bound;
+    how.total_order_seek = true;
+    how.fill_cache = false;
+    auto count = std::size_t{0};
+    const auto i = std::unique_ptr<rocksdb::Iterator>{to_.NewIterator(how)};
+    for (i->Seek(slice(first)); i->Valid() && count < erased_singly_max; i->Next(), ++count)
+      keep(batch_.Delete(i->key()));
+    keep(i->status());
+    if (count == erased_singly_max)
+      keep(batch_.DeleteRange(slice(first), bound));
+    for (const auto key : put_)
+      if (key >= first && key < end)
+        keep(batch_.Delete(slice(key)));
+  }
+
+  rocksdb::DB& to_;
+  rocksdb::WriteBatch batch_;
+  rocksdb::Status status_;
+  std::vector<std::string_view> put_; ///< Keys, in the entries' own bytes.
+  std::vector<std::pair<shard_id, std::uint64_t>> reached_;
+};
 
 } // namespace
 
@@ -118,8 +217,8 @@ private:
 
 struct store::state {
   explicit state(store_options o)
-      : options(std::move(o)), cache(rocksdb::NewLRUCache(options.cache_bytes_max)), marks(options.shard_count),
-        cached(*this, tier::cached), disk(*this, tier::disk) {}
+      : options(std::move(o)), cache(rocksdb::NewLRUCache(options.cache_bytes_max, cache_shard_bits)),
+        marks(options.shard_count), cached(*this, tier::cached), disk(*this, tier::disk) {}
 
   result<void> open_databases();
   result<void> check_format();
@@ -185,6 +284,8 @@ result<void> state_view::scan(std::string_view from, std::string_view end, const
   const auto bound = slice(end);
   if (!end.empty())
     how.iterate_upper_bound = &bound;
+  const auto account = account_of(from);
+  how.total_order_seek = account.empty() || account != account_of(end); // Else the filters over accounts are asked.
   const auto i = std::unique_ptr<rocksdb::Iterator>{of_.states->NewIterator(how)};
   for (i->Seek(slice(from)); i->Valid(); i->Next())
     if (!visit(view_of(i->key()), view_of(i->value())))
@@ -402,45 +503,11 @@ result<void> store::apply(std::span<const log_entry> entries) {
 }
 
 result<void> store::state::write_state(std::span<const log_entry> entries) {
-  auto batch = rocksdb::WriteBatch{};
-  auto refused = rocksdb::Status::OK();
-  const auto add = [&](const change& x) {
-    auto status = rocksdb::Status{};
-    switch (x.what) {
-    case change::kind::put:
-      status = batch.Put(slice(x.key), slice(x.value));
-      break;
-    case change::kind::erase:
-      status = batch.Delete(slice(x.key));
-      break;
-    case change::kind::erase_range:
-      status = batch.DeleteRange(slice(x.key), slice(x.value));
-      break;
-    }
-    if (!status.ok())
-      refused = status;
-  };
-  auto reached = std::vector<std::pair<shard_id, std::uint64_t>>{};
-  for (const auto& x : entries) {
-    if (x.what == log_entry::kind::command)
-      if (auto done = for_each_change(x.data, x.shard, add); !done)
-        return done;
-    const auto known = std::find_if(reached.begin(), reached.end(), [&](auto& r) { return r.first == x.shard; });
-    if (known != reached.end())
-      known->second = x.index;
-    else
-      reached.emplace_back(x.shard, x.index);
-  }
-  for (const auto& [shard, index] : reached)
-    if (auto status = batch.Put(keys::applied_key(shard), big_endian(index)); !status.ok())
-      refused = status;
-  if (!refused.ok())
-    return to_error(refused, "apply");
-  auto without_wal = rocksdb::WriteOptions{};
-  without_wal.disableWAL = true;
-  if (auto status = states->Write(without_wal, &batch); !status.ok())
-    return to_error(status, "apply");
-  return {};
+  auto batch = state_batch{*states};
+  for (const auto& x : entries)
+    if (auto done = batch.add(x); !done)
+      return done;
+  return batch.write();
 }
 
 std::uint64_t store::last_index(shard_id shard) const noexcept {

@@ -26,7 +26,7 @@ public:
   void erase(std::string_view key);
   /// All keys that begin with `prefix`, which is at least a shard and an area.
   void erase_prefix(std::string_view prefix);
-  /// Keys in [first, end). Dear to the store when frequent: prefer single erasures for a handful of known keys.
+  /// Keys in [first, end). The store looks each of them up: prefer single erasures of keys that are known.
   void erase_range(std::string_view first, std::string_view end);
 
   bool empty() const noexcept { return bytes_.empty(); }

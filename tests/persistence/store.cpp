@@ -79,6 +79,29 @@ BOOST_AUTO_TEST_CASE(changes_of_one_batch_apply_in_order) {
   BOOST_TEST(!value_of(s->view(tier::disk), 0, "b"));
 }
 
+BOOST_AUTO_TEST_CASE(many_records_are_erased_like_few) {
+  auto s = open_store(options);
+  auto many = write_set{};
+  for (auto i = 0; i < 5'000; ++i)
+    many.put(key_in(0, "a" + std::to_string(i)), "1");
+  do_both(*s, {entry_of(0, 1, many)});
+  auto changes = write_set{};
+  changes.put(key_in(0, "a"), "1");
+  changes.put(key_in(0, "b"), "1");
+  changes.erase_prefix(key_in(0, "a"));
+  changes.put(key_in(0, "a17"), "2");
+  do_both(*s, {entry_of(0, 2, changes)});
+  auto left = std::string{};
+  BOOST_TEST(s->view(tier::disk)
+                 .scan(key_in(0, ""), keys::after_prefix(key_in(0, "")),
+                       [&](std::string_view key, std::string_view) {
+                         left += key.substr(key_in(0, "").size());
+                         return true;
+                       })
+                 .has_value());
+  BOOST_TEST(left == "a17b");
+}
+
 BOOST_AUTO_TEST_CASE(a_scan_visits_its_range_in_order_until_told_to_stop) {
   auto s = open_store(options);
   do_both(*s, {put_entry(0, 1, "a", "1"), put_entry(0, 2, "b", "2"), put_entry(0, 3, "c", "3")});
