@@ -77,8 +77,8 @@ public:
   /// Replaces the block list, commits it, then tells sessions and contacts what follows from it (XEP-0191, 3).
   virtual void set_blocks(blocklist next, const element& push) = 0;
 
-  // Of the sender's own account, at the host too (XEP-0077, 3.2 and 3.3); only called when the sender is one of this
-  // host's accounts. As changes above: done before the answer is sent, an error in its stead when it fails.
+  // XEP-0077, 3.3 and 3.2; never at the host. As changes above: done before the answer is sent, an error in its stead
+  // when it fails.
   virtual void change_password(std::string prepared) = 0;
   /// All there is of the account, subscriptions included; after the answer its streams end with `not-authorized`.
   virtual void remove_account() = 0;

@@ -1,7 +1,7 @@
 // XEP-0077: In-Band Registration, version 2.4.
 //
 // Here, what a signed-in client may do: read, change its password, remove its account (3.2, 3.3). Clients send these to
-// their host or without an address; both mean the sender's own account. New ones are made before sign-in, in
+// their host or without an address: the session passes both to the account. New ones are made before sign-in, in
 // protocol/stream.cpp. Passwords are in no answer and no error.
 
 #include "protocol/extensions/list.hpp"
@@ -14,14 +14,7 @@ namespace xmpp::extensions {
 
 namespace {
 
-bool is_account_here(const stanza& request, const context& at) {
-  return at.account().empty() ? request.from.has_local() && request.from.domain() == at.host().domain.text()
-                              : at.is_own(request);
-}
-
-stanza get(const stanza& request, context& at) {
-  if (!is_account_here(request, at))
-    return request.error_reply(errc::service_unavailable);
+stanza get(const stanza& request, context&) {
   auto out = xml::builder{"query", ns::registration};
   out.open("registered").close().leaf("username", ns::registration, request.from.local()).open("password").close();
   return request.reply(out.finish());
@@ -51,8 +44,6 @@ stanza change_password(const stanza& request, context& at) {
 }
 
 stanza set(const stanza& request, context& at) {
-  if (!is_account_here(request, at))
-    return request.error_reply(errc::service_unavailable);
   if (request.payload().has_child("remove", ns::registration))
     return remove(request, at);
   return request.payload().has_child("password", ns::registration) ? change_password(request, at)
@@ -64,8 +55,8 @@ stanza set(const stanza& request, context& at) {
 extension registration() {
   auto self = extension{"XEP-0077", "2.4", "In-Band Registration"};
   self.host_features = {ns::registration};
-  self.on_iq_get[ns::registration] = {.answer = get};
-  self.on_iq_set[ns::registration] = {.answer = set};
+  self.on_iq_get[ns::registration] = {.where = iq_rule::at_account, .own_only = true, .answer = get};
+  self.on_iq_set[ns::registration] = {.where = iq_rule::at_account, .own_only = true, .answer = set};
   return self;
 }
 
