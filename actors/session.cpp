@@ -209,12 +209,16 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
 
 std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
   count(metrics::instance().sign_ins_failed);
-  auto& o = server_.live()->options.sign_in;
-  auto now = now_ms();
-  auto memory = std::int64_t(o.backoff_memory_s) * 1000;
-  auto failures = server_.sign_ins.note(peer_.host_text(), now, memory);
-  if (!x.account.empty())
-    failures = std::max(failures, server_.sign_ins.note(x.account.text(), now, memory));
+  auto live = server_.live();
+  auto& o = live->options.sign_in;
+  auto failures = std::uint32_t{0};
+  if (!x.account.empty()) { // a password was tried
+    auto now = now_ms();
+    auto memory = std::int64_t(o.backoff_memory_s) * 1000;
+    failures = server_.sign_ins.note(x.account.text(), now, memory);
+    if (!(live->options.listen.loopback_is_exempt && peer_.is_loopback())) // there a proxy may speak for everybody
+      failures = std::max(failures, server_.sign_ins.note(peer_.host_text(), now, memory));
+  }
   log::info("session.rejected", {{"account", x.account.text()},
                                  {"address", peer_.host_text()},
                                  {"why", sasl::condition_name(x.why)},

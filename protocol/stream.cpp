@@ -406,6 +406,8 @@ struct payload {
   std::optional<std::string> bytes; ///< None: not base64.
 };
 
+constexpr std::uint8_t mismatches_max = 6; // each SCRAM mechanism once, with and without PLUS
+
 payload read_payload(const element& x) {
   const auto text = x.text();
   if (text.empty())
@@ -457,6 +459,12 @@ actions negotiation::authenticate(const element& x) {
 
 actions negotiation::reject(sasl::failure why) {
   auto account = exchange_ ? exchange_->account() : jid{};
+  // A refused channel binding tried no password. Clients whose TLS library knows only older bindings come with each
+  // PLUS mechanism before they come to one that they can do: that alone must not use up their attempts.
+  if (exchange_ && account.empty() && why == sasl::failure::not_authorized && mismatches_ < mismatches_max) {
+    ++mismatches_;
+    --attempts_;
+  }
   exchange_.reset();
   stage_ = stage::features;
   auto condition = std::string{"<"};

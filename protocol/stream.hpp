@@ -195,6 +195,7 @@ private:
   bool is_header_sent_ = false; // of the current stream
   bool is_anonymous_ = false;
   std::uint8_t attempts_ = 0;
+  std::uint8_t mismatches_ = 0; ///< Of channel bindings.
   std::uint8_t requests_ = 0;
   std::uint8_t registrations_ = 0;
   jid account_;

@@ -680,6 +680,23 @@ BOOST_AUTO_TEST_CASE(attempts_are_limited) { // 6.4.5
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_refused_channel_binding_uses_up_no_attempt) { // such clients come with each PLUS form first
+  auto d = dialogue{};
+  d.carry_out(d.stream.tls_established(bound_tls()));
+  d.opens();
+  for (auto mechanism : {"SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"})
+    BOOST_TEST(d.auth(mechanism, "p=tls-unknown,,n=juliet,r=abc") == failure("not-authorized"));
+  for (auto mechanism : {"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"})
+    BOOST_TEST(d.auth(mechanism, "y,,n=juliet,r=abc") == failure("not-authorized"));
+  BOOST_TEST(has(d.scram(), "<success"));
+  auto endless = dialogue{};
+  endless.carry_out(endless.stream.tls_established(bound_tls()));
+  endless.opens();
+  for (int i = 0; i < 12; ++i)
+    endless.auth("SCRAM-SHA-1", "y,,n=juliet,r=abc");
+  BOOST_TEST((endless.closed == errc::policy_violation));
+}
+
 BOOST_AUTO_TEST_CASE(the_fifth_attempt_may_succeed) {
   auto d = dialogue{};
   d.opens();
