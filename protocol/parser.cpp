@@ -2,6 +2,7 @@
 // fed one element after another, which costs half of what a document for each would.
 #include "protocol/parser.hpp"
 
+#include "protocol/byte_scan.hpp"
 #include "protocol/namespaces.hpp"
 #include "protocol/xml_names.hpp"
 
@@ -585,7 +586,12 @@ parser::~parser() = default;
 namespace {
 
 bool looks_like_markup(std::string_view frame) {
-  return frame.size() > 2 && frame.front() == '<' && frame.back() == '>';
+  if (frame.size() < 3 || frame.front() != '<' || frame.back() != '>')
+    return false;
+  // Xerces drops what begins with F5 to F7 where it should refuse it.
+  auto end = frame.data() + frame.size();
+  return std::none_of(find_stop<0>(frame.data(), end), end,
+                      [](char c) { return static_cast<unsigned char>(c) > 0xF4; });
 }
 
 } // namespace

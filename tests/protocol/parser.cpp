@@ -125,6 +125,15 @@ BOOST_AUTO_TEST_CASE(an_undeclared_prefix_is_told_from_bad_form) {
   BOOST_TEST(parsed("<a>\0</a>"sv) == "not-well-formed");
 }
 
+BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf_8_are_refused_wherever_they_stand) {
+  for (auto bad : {"\x80", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80",
+                   "\xF5\x80\x80\x80", "\xF7\xBF\xBF\xBF", "\xF8\x88\x80\x80\x80", "\xFF", "\xE2\x82"})
+    for (auto length : {0, 10, 100, 17'000, 50'000}) {
+      BOOST_TEST(parsed("<a>" + repeated("x", length) + bad + "</a>") == "not-well-formed");
+      BOOST_TEST(parsed("<a b='" + repeated("x", length) + bad + "'/>") == "not-well-formed");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(reserved_prefixes_and_namespaces_stay_reserved) { // Namespaces in XML 1.0, 3
   for (auto bad :
        {"<a xmlns:x=''/>", "<a xmlns:xmlns='u'/>", "<a xmlns:xml='u'/>", "<a xmlns='http://www.w3.org/2000/xmlns/'/>",

@@ -207,6 +207,7 @@ const auto tokens = std::vector<std::string>{
     "\xC0\x80",
     "\xE0\x80\x80",
     "\xF4\x90\x80\x80",
+    "\xF5\x80\x80\x80",
     "\x80",
     "\xFF",
     "\x01",
