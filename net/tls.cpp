@@ -1,5 +1,7 @@
 #include "net/tls.hpp"
 
+#include "net/ticket_keys.hpp"
+
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -14,7 +16,6 @@
 #include <array>
 #include <cstring>
 #include <ctime>
-#include <mutex>
 #include <unordered_map>
 #include <utility>
 
@@ -134,73 +135,6 @@ struct tls_session::notes {
   x509_ptr certificate;                          ///< Ours.
 };
 
-// -- tickets ----------------------------------------------------------------------------------------------------------
-
-/// The newest key makes tickets; the one before it still opens them. (RFC 5077, 5.5)
-class ticket_keys {
-public:
-  struct key {
-    std::array<unsigned char, 16> name{};
-    std::array<unsigned char, 32> cipher{};
-    std::array<unsigned char, 32> mac{};
-  };
-
-  explicit ticket_keys(std::uint32_t rotate_after_s) : rotate_after_s_(rotate_after_s) {}
-  ~ticket_keys() {
-    OPENSSL_cleanse(&newest_, sizeof newest_);
-    OPENSSL_cleanse(&before_, sizeof before_);
-  }
-
-  bool newest(key& into) {
-    auto guard = std::lock_guard{mutex_};
-    if (!rotate())
-      return false;
-    into = newest_;
-    return true;
-  }
-
-  /// 0: unknown; 1: the newest; 2: the one before, so the ticket should be replaced.
-  int find(const unsigned char* name, key& into) {
-    auto guard = std::lock_guard{mutex_};
-    if (!rotate())
-      return 0;
-    if (std::memcmp(name, newest_.name.data(), newest_.name.size()) == 0) {
-      into = newest_;
-      return 1;
-    }
-    if (has_before_ && std::memcmp(name, before_.name.data(), before_.name.size()) == 0) {
-      into = before_;
-      return 2;
-    }
-    return 0;
-  }
-
-private:
-  bool rotate() {
-    auto now_s = static_cast<std::int64_t>(std::time(nullptr));
-    if (made_s_ != 0 && now_s - made_s_ < rotate_after_s_)
-      return true;
-    auto fresh = key{};
-    if (RAND_bytes(fresh.name.data(), fresh.name.size()) != 1 ||
-        RAND_priv_bytes(fresh.cipher.data(), fresh.cipher.size()) != 1 ||
-        RAND_priv_bytes(fresh.mac.data(), fresh.mac.size()) != 1)
-      return made_s_ != 0;
-    before_ = newest_;
-    has_before_ = made_s_ != 0;
-    newest_ = fresh;
-    made_s_ = now_s;
-    OPENSSL_cleanse(&fresh, sizeof fresh);
-    return true;
-  }
-
-  std::mutex mutex_;
-  std::int64_t rotate_after_s_;
-  std::int64_t made_s_ = 0;
-  bool has_before_ = false;
-  key newest_;
-  key before_;
-};
-
 std::shared_ptr<ticket_keys> make_ticket_keys(std::uint32_t rotate_after_s) {
   return std::make_shared<ticket_keys>(rotate_after_s);
 }
@@ -259,14 +193,19 @@ int on_applications(SSL*, const unsigned char** chosen, unsigned char* chosen_by
 
 int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int encrypt) {
   auto& self = *static_cast<const impl*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  using found = ticket_keys::found;
   auto key = ticket_keys::key{};
+  auto now_s = static_cast<std::int64_t>(std::time(nullptr));
   auto status = 1;
   if (encrypt != 0) {
-    if (!self.tickets->newest(key) || RAND_bytes(iv, EVP_CIPHER_get_iv_length(self.ticket_cipher.get())) != 1)
+    if (!self.tickets->newest(now_s, key) || RAND_bytes(iv, EVP_CIPHER_get_iv_length(self.ticket_cipher.get())) != 1)
       return -1;
     std::memcpy(name, key.name.data(), key.name.size());
-  } else if ((status = self.tickets->find(name, key)) == 0) {
-    return 0; // A full handshake then.
+  } else {
+    auto which = self.tickets->find(now_s, name, key);
+    if (which == found::none)
+      return 0; // A full handshake then.
+    status = which == found::newest ? 1 : 2;
   }
   char digest[] = "SHA256";
   OSSL_PARAM parameters[] = {
@@ -276,8 +215,7 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   };
   if (EVP_CipherInit_ex2(cipher, self.ticket_cipher.get(), key.cipher.data(), iv, encrypt, nullptr) != 1 ||
       EVP_MAC_CTX_set_params(mac, parameters) != 1)
-    status = -1;
-  OPENSSL_cleanse(&key, sizeof key);
+    return -1;
   return status;
 }
 
