@@ -166,9 +166,10 @@ struct tree_builder {
   }
 
   tree::node make(const entry& x) {
-    auto result = tree::node{{value{std::string{to_string(x.kind)} + (x.name.empty() ? "" : " " + x.name)}, value{x.id},
-                              mailbox(x.mailbox), value{x.handled}, x.memory_bytes ? value{x.memory_bytes} : value{},
-                              restarts(x.restarts)},
+    auto title = std::string{to_string(x.kind)} + (x.name.empty() ? "" : " " + x.name);
+    auto memory = x.memory_bytes ? value{x.memory_bytes} : value{};
+    auto result = tree::node{{value{title}, value{to_string(x.kind)}, name(x), value{1}, value{x.id},
+                              mailbox(x.mailbox), value{x.handled}, memory, restarts(x.restarts)},
                              {}};
     for (auto& one : children[x.id])
       result.children.push_back(make(one));
@@ -178,12 +179,10 @@ struct tree_builder {
 
   void add_counts(std::vector<tree::node>& to, std::uint64_t supervisor) {
     if (auto i = many.find(supervisor); i != many.end())
-      for (auto [kind, count] : i->second)
-        to.push_back(
-            {{value{format(value{count}, unit::count) + " " + std::string{to_string(kind)} + (count == 1 ? "" : "s"),
-                    tone::dim},
-              value{}, value{}, value{}, value{}, value{}},
-             {}});
+      for (auto [kind, count] : i->second) {
+        auto title = format(value{count}, unit::count) + " " + std::string{to_string(kind)} + (count == 1 ? "" : "s");
+        to.push_back({{value{title, tone::dim}, value{to_string(kind)}, {}, value{count}, {}, {}, {}, {}, {}}, {}});
+      }
   }
 };
 
@@ -191,6 +190,9 @@ result<void> show_tree(context& with, const arguments& args) {
   auto all = tree_builder{};
   all.collect(args.has("all"));
   auto view = tree{{{"actor", "actor", unit::text, true},
+                    {"", "kind", unit::text, false, true},
+                    {"", "name", unit::text, false, true},
+                    {"", "count", unit::count, false, true},
                     {"number", "number", unit::number},
                     {"mailbox", "mailbox", unit::count},
                     {"messages", "messages", unit::count},
@@ -313,9 +315,13 @@ result<void> make_fail(context& with, const arguments& args) {
   if (before.kind == actor_kind::server && !confirm(with, "This is the root of all actors. Make it fail?"))
     return fault("left as it is");
   auto began = std::chrono::steady_clock::now();
+  // An actor that has ended stays in the registry as long as someone refers to it, so its end is watched for.
+  auto self = caf::scoped_actor{with.system};
+  auto has_ended = false;
+  self->monitor(before.actor);
   caf::anon_send(caf::actor_cast<caf::actor>(before.actor), msg::fail_now{});
   found->actor = nullptr;
-  before.actor = nullptr; // An actor that we hold could not end.
+  before.actor = nullptr;
 
   // A supervisor with a back-off takes its time; past three seconds the answer is that it hasn't decided.
   auto now = std::optional<entry>{};
@@ -324,7 +330,9 @@ result<void> make_fail(context& with, const arguments& args) {
     if (!with.out.wait(5ms))
       return fault("stopped before it was known what became of " + label(before));
     now = registry::instance().entry_of(before.id);
-    if (!now || !now->actor)
+    if (self->has_next_message())
+      self->receive([&](const caf::down_msg&) { has_ended = true; });
+    if (has_ended)
       outcome = "ended";
     else if (now->restarts != before.restarts)
       outcome = "restarted";

@@ -43,17 +43,31 @@ std::pair<const command*, std::size_t> find_command(std::span<const word> line) 
 }
 
 std::string unknown_command(std::span<const word> line) {
-  auto names = std::vector<std::string_view>{};
+  auto first = line[0].text;
   auto below = std::string{};
+  auto names = std::vector<std::string_view>{}; // of two words, when the first is right
+  auto beginnings = std::vector<std::string_view>{};
   for (auto& one : commands()) {
-    names.push_back(one.name);
-    if (one.name.starts_with(line[0].text + " "))
+    beginnings.push_back(one.name.substr(0, one.name.find(' ')));
+    if (one.name.starts_with(first + " ")) {
+      names.push_back(one.name);
       below.append(below.empty() ? "" : ", ").append(one.name);
+    }
   }
-  if (line.size() == 1 && !below.empty())
+  if (line.size() == 1 && !names.empty())
     return "which one? " + below;
-  auto typed = below.empty() || line.size() == 1 ? line[0].text : line[0].text + " " + line[1].text;
-  return "unknown command: " + typed + "; did you mean: " + std::string{nearest(typed, names)} + "? `help` lists all";
+  auto typed = names.empty() ? first : first + " " + line[1].text;
+  auto near = nearest(typed, names.empty() ? beginnings : names);
+  return "unknown command: " + typed + "; did you mean: " + std::string{near} + "? `help` lists all";
+}
+
+/// What stands from `from` on: without its quotes when all of it is one quoted text, else as it was typed.
+std::string rest_of(std::string_view text, const word& from, bool is_last) {
+  auto rest = text.substr(from.begin);
+  while (rest.ends_with(' ') || rest.ends_with('\n'))
+    rest.remove_suffix(1);
+  auto is_quoted = is_last && rest.size() >= 2 && (rest[0] == '\'' || rest[0] == '"') && rest.back() == rest[0];
+  return is_quoted ? from.text : std::string{rest};
 }
 
 std::string synopsis(const command& what) {
@@ -90,8 +104,7 @@ result<void> help(context& with, const arguments& args) {
     }
     // `help user` lists all of its subcommands.
     if (name.empty() || one.name == name || one.name.starts_with(name + " ")) {
-      // Only the first sentence.
-      auto sentence = one.help.substr(0, one.help.find(".\n"));
+      auto sentence = one.help.substr(0, one.help.find('\n'));
       auto usage = std::string{one.name};
       if (!one.usage.empty())
         usage.append(" ").append(one.usage);
@@ -118,8 +131,7 @@ result<arguments> parse(const command& what, std::span<const word> line, std::st
   for (auto i = std::size_t{0}; i < line.size(); ++i) {
     auto& one = line[i].text;
     if (what.takes_rest && args.words.size() + 1 == what.words_max) {
-      // A text in quotes stands alone; any other is taken as it was typed.
-      args.words.push_back(i + 1 == line.size() ? one : std::string{text.substr(line[i].begin)});
+      args.words.push_back(rest_of(text, line[i], i + 1 == line.size()));
       break;
     }
     if (is_option && one == "--") {
@@ -196,15 +208,15 @@ result<std::int64_t> arguments::number(std::string_view name, std::int64_t fallb
 }
 
 int run_line(context& with, std::string_view line) {
-  auto words = split(line);
-  if (!words)
-    return refuse(with, words.error());
-  if (words->empty())
+  auto [words, open_quote] = split(line);
+  if (words.empty())
     return 0;
-  auto [found, taken] = find_command(*words);
+  auto [found, taken] = find_command(words);
   if (!found)
-    return refuse(with, fault(unknown_command(*words)));
-  auto args = parse(*found, std::span{*words}.subspan(taken), line);
+    return refuse(with, fault(unknown_command(words)));
+  if (open_quote && !found->takes_rest)
+    return refuse(with, fault(std::string{"a quote is not closed: "} + open_quote));
+  auto args = parse(*found, std::span{words}.subspan(taken), line);
   if (!args)
     return refuse(with, args.error());
   auto outcome = found->run(with, *args);
@@ -212,15 +224,13 @@ int run_line(context& with, std::string_view line) {
 }
 
 kept_line keep(std::string_view line) {
-  auto words = split(line);
-  if (!words || words->empty())
-    return {std::string{line}, false, "?"};
-  auto [found, taken] = find_command(*words);
+  auto words = split(line).words;
+  auto [found, taken] = find_command(words);
   if (!found)
     return {std::string{line}, false, "?"};
-  auto hidden = found->takes_rest || found->is_secret ? taken + found->words_max - 1 : words->size();
-  auto is_shortened = hidden < words->size();
-  auto shortened = std::string{line.substr(0, is_shortened ? (*words)[hidden].begin : line.size())};
+  auto hidden = found->takes_rest || found->is_secret ? taken + found->words_max - 1 : words.size();
+  auto is_shortened = hidden < words.size();
+  auto shortened = std::string{line.substr(0, is_shortened ? words[hidden].begin : line.size())};
   while (shortened.ends_with(' '))
     shortened.pop_back();
   return {found->is_secret ? shortened : std::string{line}, true, shortened};

@@ -102,9 +102,9 @@ struct line_editor::impl {
           return 0;
         continue;
       }
-      if (waits[1].revents != 0) {
-        char signal = 0;
-        [[maybe_unused]] auto done = ::read(self.with.interrupts, &signal, 1);
+      // A signal may have come after the wait looked at the pipe; what was typed behind Ctrl-C must not overtake it.
+      auto signal = '\0';
+      if (::read(self.with.interrupts, &signal, 1) == 1) {
         if (signal == SIGINT) {
           *key = interrupt_key;
           return 1;

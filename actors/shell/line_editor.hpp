@@ -18,7 +18,7 @@ public:
     std::filesystem::path history_file; ///< Made with mode 0600; empty: none is kept.
     std::size_t history_lines_max = 1'000;
     std::function<completions(std::string_view)> complete;
-    int interrupts = -1; ///< Readable after a signal: the line is then thrown away.
+    int interrupts = -1; ///< Gives the numbers of signals that came, a byte each; must not block.
     int watched = -1;    ///< When it becomes readable there is nobody to talk to: `read` ends.
   };
 

@@ -42,6 +42,7 @@ void shell_listener::on_stop(const std::string&) {}
 
 void shell_listener::on_exit() {
   service_.reset();
+  supervised::on_exit();
 }
 
 msg::description shell_listener::describe() const {

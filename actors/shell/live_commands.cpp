@@ -225,7 +225,22 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
-std::string draw(const trace::event& x, const style& how) {
+/// Who saw it: its name is left out as far as the addresses tell it.
+std::string seen_by(const trace::event& x) {
+  auto kind = x.actor.substr(0, x.actor.find(' '));
+  auto name = std::string_view{x.actor}.substr(std::min(kind.size() + 1, x.actor.size()));
+  if (name.empty() || name == x.from || name == x.to)
+    return kind;
+  auto slash = name.find('/');
+  auto bare = name.substr(0, slash);
+  auto is_known = bare == x.from.substr(0, x.from.find('/')) || bare == x.to.substr(0, x.to.find('/'));
+  if (is_known)
+    name.remove_prefix(bare.size());
+  return name.empty() ? kind : kind + " " + std::string{name};
+}
+
+/// `actor_width`: of the widest actor so far, so that the columns behind stay where they are.
+std::string draw(const trace::event& x, const style& how, std::size_t& actor_width) {
   if (how.json)
     return render(record{{{"", "at_us", value{x.at_us}},
                           {"", "station", value{to_string(x.where)}},
@@ -235,12 +250,13 @@ std::string draw(const trace::event& x, const style& how) {
                           {"", "summary", value{x.summary}},
                           {"", "xml", x.xml.empty() ? value{} : value{x.xml}}}},
                   how);
+  auto actor = printable(seen_by(x), how.utf8);
+  actor_width = std::min(std::max(actor_width, display_width(actor)), std::size_t{40});
   auto address = [&](const std::string& text) { return text.empty() ? std::string{"-"} : printable(text, how.utf8); };
   auto line = paint(time_of_day(x.at_us), tone::dim, how) + "  " +
               paint(padded(std::string{to_string(x.where)}, 9), tone_of(x.where), how) + "  " +
-              padded(printable(x.actor, how.utf8), 24) + "  " + address(x.from) +
-              paint(how.utf8 ? " → " : " -> ", tone::dim, how) + address(x.to) + "  " + printable(x.summary, how.utf8) +
-              "\n";
+              padded(actor, actor_width) + "  " + address(x.from) + paint(how.utf8 ? " → " : " -> ", tone::dim, how) +
+              address(x.to) + "  " + printable(x.summary, how.utf8) + "\n";
   if (!x.xml.empty())
     line += "    " + printable(x.xml, how.utf8) + "\n";
   return line;
@@ -276,11 +292,12 @@ result<void> show_trace(context& with, const arguments& args) {
                    "\n");
   auto told = std::uint64_t{0};
   auto left = *count;
+  auto actor_width = std::size_t{0};
   while (left > 0 && with.out.wait(50ms)) {
     auto text = std::string{};
     for (auto& one : watch.take())
       if (left > 0) {
-        text += draw(one, with.out.look());
+        text += draw(one, with.out.look(), actor_width);
         --left;
       }
     if (auto lost = watch.dropped(); lost != told) {

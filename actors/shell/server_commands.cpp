@@ -12,6 +12,8 @@ result<void> send_message(context& with, const arguments& args) {
   auto to = jid::parse(args.words[0]);
   if (!to)
     return fault("not a JID: " + args.words[0]);
+  if (args.words[1].empty())
+    return fault("there is no text");
   if (auto outcome = with.server.send_message(*to, args.words[1]); !outcome)
     return outcome;
   say(with, "sent to " + std::string{to->text()});
@@ -19,6 +21,8 @@ result<void> send_message(context& with, const arguments& args) {
 }
 
 result<void> announce(context& with, const arguments& args) {
+  if (args.words[0].empty())
+    return fault("there is no text");
   auto told = with.server.announce(args.words[0]);
   if (!told)
     return told.error();

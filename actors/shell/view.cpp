@@ -180,7 +180,13 @@ void fit(std::vector<std::size_t>& widths, const std::vector<column>& columns, u
   }
 }
 
-std::string lines(const std::vector<column>& columns, std::vector<std::vector<piece>> rows, const style& how) {
+std::string lines(std::vector<column> columns, std::vector<std::vector<piece>> rows, const style& how) {
+  for (auto i = columns.size(); i-- > 0;)
+    if (columns[i].hidden) {
+      columns.erase(columns.begin() + std::ptrdiff_t(i));
+      for (auto& row : rows)
+        row.erase(row.begin() + std::ptrdiff_t(i));
+    }
   auto widths = std::vector<std::size_t>{};
   auto titles = std::vector<piece>{};
   for (auto& one : columns) {
@@ -266,7 +272,8 @@ void flatten(const std::vector<tree::node>& nodes, const std::string& indent, bo
     }
     auto row = std::vector<piece>{};
     for (auto i = std::size_t{0}; i < columns.size(); ++i)
-      row.push_back(shown(one.cells[i], columns[i], how));
+      row.push_back(std::holds_alternative<std::monostate>(one.cells[i].held) ? piece{}
+                                                                              : shown(one.cells[i], columns[i], how));
     row[0].text.insert(0, indent + branch);
     row[0].width = display_width(row[0].text);
     rows.push_back(std::move(row));

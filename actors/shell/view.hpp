@@ -32,7 +32,8 @@ enum class unit : std::uint8_t {
   percent,      ///< 99.0 %
 };
 
-/// A cell. Nothing is shown as `-` and written as `null`; several texts are an array, in a record a line each.
+/// A cell. Nothing is shown as `-`, in a tree as blank, and written as `null`; several texts are an array, in a record
+/// a line each.
 struct value {
   value() = default;
   value(bool x) : held(x) {}
@@ -60,6 +61,7 @@ struct column {
   std::string key;   ///< For programs, with the unit in the name.
   unit of = unit::text;
   bool flexible = false; ///< Its text may be cut where the terminal is too narrow.
+  bool hidden = false;   ///< For programs only.
 };
 
 struct table {

@@ -16,17 +16,17 @@ bool equal(char a, char b) {
 
 } // namespace
 
-result<std::vector<word>> split(std::string_view line) {
-  auto result = std::vector<word>{};
+split_line split(std::string_view line) {
+  auto result = split_line{};
+  auto& quote = result.open_quote;
   auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
   for (auto i = std::size_t{0};;) {
     while (i < line.size() && is_blank(line[i]))
       ++i;
     if (i == line.size())
       return result;
-    auto& one = result.emplace_back();
+    auto& one = result.words.emplace_back();
     one.begin = i;
-    auto quote = '\0';
     for (; i < line.size() && (quote || !is_blank(line[i])); ++i) {
       auto c = line[i];
       if (c == '\\' && quote != '\'' && i + 1 < line.size())
@@ -38,8 +38,6 @@ result<std::vector<word>> split(std::string_view line) {
       else
         one.text += c;
     }
-    if (quote)
-      return error{errc::bad_request, std::string{"a quote is not closed: "} + quote};
     one.end = i;
   }
 }

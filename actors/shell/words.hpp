@@ -1,8 +1,6 @@
 // A command line as words, and words against patterns.
 #pragma once
 
-#include "protocol/error.hpp"
-
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -16,9 +14,14 @@ struct word {
   std::size_t end = 0;
 };
 
+struct split_line {
+  std::vector<word> words;
+  char open_quote = '\0'; ///< A quote that is not closed; its word goes to the end.
+};
+
 /// Words are separated by blanks. Between '…' all stands for itself, between "…" and outside of quotes a backslash
-/// takes away the meaning of the next character. Fails with `bad_request` on a quote that is not closed.
-result<std::vector<word>> split(std::string_view line);
+/// takes away the meaning of the next character.
+split_line split(std::string_view line);
 
 /// `*` any text, `?` one byte; without either, whether `text` contains the pattern. An empty pattern matches all. ASCII
 /// letters match in either case.
