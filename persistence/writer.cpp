@@ -2,6 +2,7 @@
 
 #include "persistence/write_set.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -9,6 +10,8 @@
 #include <mutex>
 #include <optional>
 #include <pthread.h>
+#include <span>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -254,7 +257,7 @@ void writer::state::write(std::vector<log_entry>& entries, std::span<request> re
   for (auto& x : requests) {
     if (x.read)
       x.read(db->view(tier::disk));
-    else
+    else if (x.done)
       x.done(x.entry.index);
   }
 }
@@ -277,14 +280,20 @@ void writer::state::fail(struct error why, std::span<request> rest) {
       x.read(db->view(tier::disk));
     } else {
       ++failures;
-      x.done(why);
+      if (x.done)
+        x.done(why);
     }
   }
 }
 
 void writer::state::try_to_recover() {
-  if (!db->probe() || !db->reopen())
+  if (!db->probe())
     return;
+  if (auto done = db->reopen(); !done) {
+    if (done.error().text != health.reason) // Only this thread writes it.
+      change_health({true, done.error().code, done.error().text, now_ms()});
+    return;
+  }
   const auto applied = db->applied();
   for (auto shard = std::size_t{0}; shard < applied.size(); ++shard)
     next_index[shard] = applied[shard] + 1;

@@ -47,7 +47,7 @@ public:
   /// `stop`, if nobody did.
   ~writer();
 
-  // -- from any thread; none of them blocks --
+  // -- from any thread; none of them blocks; what they are given to run must not throw --
 
   /// Takes a command (`command::encode`). Commands of a shard are logged, applied and completed in the order they came;
   /// completion runs on the writer's thread when the change is durable and visible to every reader: it should only

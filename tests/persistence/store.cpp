@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -205,6 +207,27 @@ BOOST_AUTO_TEST_CASE(what_is_not_in_memory_would_block) {
   BOOST_TEST(*value_of(s->view(tier::disk), 0, "a") == value); // and now it is
   BOOST_TEST(*value_of(s->view(tier::cached), 0, "a") == value);
   BOOST_TEST(s->view(tier::cached).scan(key_in(0, "a"), key_in(0, "b"), ignore).has_value());
+}
+
+// What a loss of power may leave behind the last sync.
+BOOST_AUTO_TEST_CASE(a_torn_tail_of_the_log_does_not_stop_a_start) {
+  for (const auto& tail : {std::string(100, '\0'), std::string(40'000, 'x'), std::string("\1"), std::string{}}) {
+    auto s = open_store(options);
+    const auto next = s->last_index(0) + 1;
+    do_both(*s, {put_entry(0, next, "a", std::to_string(next))});
+    auto torn = put_entry(0, next + 1, "a", "torn");
+    BOOST_REQUIRE(s->append(std::vector{torn}).has_value());
+    s.reset();
+    auto log_file = std::filesystem::path{};
+    for (const auto& file : std::filesystem::directory_iterator{options.folder / "log"})
+      if (file.path().extension() == ".log" && file.path() > log_file)
+        log_file = file.path();
+    std::filesystem::resize_file(log_file, std::filesystem::file_size(log_file) - 3); // the last entry is incomplete
+    std::ofstream{log_file, std::ios::app | std::ios::binary} << tail;
+    s = open_store(options);
+    BOOST_TEST(s->last_index(0) == next);
+    BOOST_TEST(*value_of(s->view(tier::disk), 0, "a") == std::to_string(next));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_reopening_cuts_off_what_was_not_applied) {
