@@ -37,6 +37,12 @@ void listener::open() {
       throw std::runtime_error(made.why());
     fd_ = std::make_shared<net::unique_fd>(*std::move(made));
   }
+  // What is accepted inherits these.
+  auto live = server_.live();
+  auto& c2s = live->options.c2s;
+  if (c2s.keepalive_s != 0)
+    net::set_keepalive(fd_->get(), int(c2s.keepalive_s), 30, 4);
+  net::set_user_timeout(fd_->get(), c2s.write_timeout_s * 1000);
   auto& home = *what_.reactors.front();
   auto what = std::make_shared<const listening>(what_); // outlives this actor: connections are on their way
   home.loop().post([&server = server_, what, fd = fd_, slot = acceptor_, &home] {
@@ -76,9 +82,6 @@ void start_client(server_context& server, const listening& what, reactor_unit& h
                   const net::address& peer) {
   auto live = server.live();
   auto& options = live->options;
-  if (options.c2s.keepalive_s != 0)
-    net::set_keepalive(fd.get(), int(options.c2s.keepalive_s), 30, 4);
-  net::set_user_timeout(fd.get(), options.c2s.write_timeout_s * 1000);
   auto control = std::make_shared<stream_control>();
   auto& system = home.system();
   auto actor = system.spawn<session, caf::lazy_init>(what.sessions, std::ref(server), control, peer);

@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
 constexpr auto request_timeout = std::chrono::seconds{30};
+/// During the negotiation no request has a timeout of its own: `sign_in_timeout_s` ends them all. CAF's would wake its
+/// clock's thread for each request, and this actor once more when all is long over.
+constexpr auto until_deadline = caf::infinite;
 
 /// What the session's handler of an element owes its reader.
 struct handled_one {
@@ -41,67 +44,77 @@ session::~session() = default;
 
 session::behavior_type session::make_behavior() {
   begin({}, {});
-  return {
-    [this](const msg::deliver& x) { deliver(x.what); },
-    [this](const msg::received& x) {
-      auto done = handled_one{*control_, transport_.get()};
-      if (ended_)
+  // One set for all sessions.
+  static const auto handlers = behavior_type{
+    [](const msg::deliver& x) { self().deliver(x.what); },
+    [](const msg::received& x) {
+      auto& me = self();
+      auto done = handled_one{*me.control_, me.transport_.get()};
+      if (me.ended_)
         return;
-      if (negotiating_)
-        carry_out(negotiating_->machine.received(x.what));
+      if (me.negotiating_)
+        me.carry_out(me.negotiating_->machine.received(x.what));
       else
-        received(x.what);
+        me.received(x.what);
     },
-    [this](const msg::stream_opened& x) {
-      if (negotiating_)
-        carry_out(negotiating_->machine.opened(x.header));
+    [](const msg::stream_opened& x) {
+      auto& me = self();
+      if (me.negotiating_)
+        me.carry_out(me.negotiating_->machine.opened(x.header));
       else
-        end(errc::invalid_xml, "a second stream header");
+        me.end(errc::invalid_xml, "a second stream header");
     },
-    [this](const msg::stream_broken& x) {
-      if (negotiating_)
-        carry_out(negotiating_->machine.broken(x.reason));
+    [](const msg::stream_broken& x) {
+      auto& me = self();
+      if (me.negotiating_)
+        me.carry_out(me.negotiating_->machine.broken(x.reason));
       else
-        end(x.reason);
+        me.end(x.reason);
     },
-    [this](const msg::stream_closed&) {
-      if (negotiating_)
-        carry_out(negotiating_->machine.closed());
+    [](const msg::stream_closed&) {
+      auto& me = self();
+      if (me.negotiating_)
+        me.carry_out(me.negotiating_->machine.closed());
       else
-        end(errc::none);
+        me.end(errc::none);
     },
-    [this](const msg::disconnected& x) {
-      log::debug("session.disconnected", {{"jid", full_.text()}, {"reason", x.reason}});
-      leave();
-      quit();
+    [](const msg::disconnected& x) {
+      auto& me = self();
+      log::debug("session.disconnected", {{"jid", me.full_.text()}, {"reason", x.reason}});
+      me.leave();
+      me.quit();
     },
-    [this](const std::shared_ptr<msg::tls_established>& x) {
-      if (!negotiating_)
+    [](const std::shared_ptr<msg::tls_established>& x) {
+      auto& me = self();
+      if (!me.negotiating_)
         return;
       auto info = tls_info{};
-      info.bindings.tls_exporter = transport_->channel_binding(net::channel_binding_type::tls_exporter);
-      info.bindings.tls_server_end_point = transport_->channel_binding(net::channel_binding_type::tls_server_end_point);
-      info.bindings.tls_unique = transport_->channel_binding(net::channel_binding_type::tls_unique);
+      info.bindings.tls_exporter = me.transport_->channel_binding(net::channel_binding_type::tls_exporter);
+      info.bindings.tls_server_end_point = me.transport_->channel_binding(net::channel_binding_type::tls_server_end_point);
+      info.bindings.tls_unique = me.transport_->channel_binding(net::channel_binding_type::tls_unique);
       if (x->facts.peer_chain_verified)
         info.certified = x->facts.peer_names.xmpp_addresses;
       info.server_name = x->facts.server_name;
-      carry_out(negotiating_->machine.tls_established(info));
+      me.carry_out(me.negotiating_->machine.tls_established(info));
     },
-    [this](const msg::timed_out&) {
-      if (negotiating_)
-        carry_out(negotiating_->machine.timed_out());
+    [](const msg::timed_out&) {
+      auto& me = self();
+      if (me.negotiating_)
+        me.carry_out(me.negotiating_->machine.timed_out());
     },
-    [this](const msg::go_on&) {
-      if (negotiating_)
-        carry_out(std::exchange(negotiating_->later, {}));
+    [](const msg::go_on&) {
+      auto& me = self();
+      if (me.negotiating_)
+        me.carry_out(std::exchange(me.negotiating_->later, {}));
     },
-    [this](const msg::end_stream& x) { end(x.reason, x.text, x.see_other_host); },
-    [this](const msg::attach_again&) { attach_again(); },
-    [this](const msg::blocks_changed& x) { blocks_ = x.blocks; },
-    [this](const msg::verdict& x) { decide(x); },
+    [](const msg::end_stream& x) { self().end(x.reason, x.text, x.see_other_host); },
+    [](const msg::attach_again&) { self().attach_again(); },
+    [](const msg::blocks_changed& x) { self().blocks_ = x.blocks; },
+    [](const msg::verdict& x) { self().decide(x); },
     [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [this](const msg::describe&) { return describe(); },
+    [](const msg::describe&) { return self().describe(); },
   };
+  return handlers;
 }
 
 bool session::must_wait(caf::mailbox_element& x) {
@@ -148,7 +161,7 @@ std::chrono::milliseconds session::carry_out_one(act::start_tls&) {
 std::chrono::milliseconds session::carry_out_one(act::restart&) { return {}; }
 
 std::chrono::milliseconds session::carry_out_one(act::look_up& x) {
-  request(server_.route.shard(x.account), request_timeout, msg::lookup{x.account})
+  request(server_.route.shard(x.account), until_deadline, msg::lookup{x.account})
     .then(
       [this](const msg::found& f) {
         if (negotiating_)
@@ -162,7 +175,7 @@ std::chrono::milliseconds session::carry_out_one(act::look_up& x) {
 }
 
 std::chrono::milliseconds session::carry_out_one(act::check_password& x) {
-  request(server_.hasher, request_timeout, msg::check_password{std::move(x.password), std::move(x.stored)})
+  request(server_.hasher, until_deadline, msg::check_password{std::move(x.password), std::move(x.stored)})
     .then(
       [this](const msg::password_checked& p) {
         if (!negotiating_)
@@ -187,12 +200,12 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
     registered(errc::resource_constraint);
     return {};
   }
-  request(server_.hasher, request_timeout, msg::derive{std::move(x.password), options.sign_in.scram_iterations})
+  request(server_.hasher, until_deadline, msg::derive{std::move(x.password), options.sign_in.scram_iterations})
     .then(
       [this, registered, account = x.account](const msg::derived& d) {
         if (d.failure != errc::none)
           return registered(d.failure);
-        request(server_.route.shard(account), request_timeout, msg::set_credentials{account, d.credentials, true})
+        request(server_.route.shard(account), until_deadline, msg::set_credentials{account, d.credentials, true})
           .then(
             [registered, account](const msg::outcome& o) {
               if (o.failure == errc::none) {
@@ -239,7 +252,7 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
   what.anonymous = anonymous_ = x.is_anonymous;
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
   what.session_id = id();
-  request(server_.route.shard(x.account), request_timeout, std::move(what))
+  request(server_.route.shard(x.account), until_deadline, std::move(what))
     .then(
       [this](const msg::attached& a) {
         if (!negotiating_)
@@ -265,6 +278,7 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
 std::chrono::milliseconds session::carry_out_one(act::established& x) {
   full_ = x.full;
   transport_->set_deadline(0);
+  transport_->forget_handshake();
   rename(full_);
   server_.sessions.add(full_, session_actor{this});
   count(metrics::instance().sessions_bound);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace xmpp {
 
@@ -119,7 +120,7 @@ void shard::restart() {
 }
 
 void shard::on_stop(const std::string&) {
-  for (auto& [account, actor] : users_)
+  for (auto& [account, actor] : std::exchange(users_, {}))
     send_exit(actor, caf::exit_reason::user_shutdown);
 }
 

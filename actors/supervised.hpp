@@ -54,6 +54,7 @@ protected:
     if ((suspended_ && !passes_suspension(x)) || must_wait(x))
       return caf::invoke_message_result::skipped;
     auto outcome = caf::invoke_message_result::consumed;
+    current_ = this;
     try {
       outcome = base::consume(x);
     } catch (const std::exception& e) {
@@ -87,6 +88,13 @@ protected:
 
   bool suspended() const noexcept { return suspended_; }
 
+  /// The actor whose handler this thread has just entered. With it handlers need not hold `this`, and all actors of a
+  /// kind that there are many of share one set, which would be more than 600 bytes for each.
+  template <class Self>
+  static Self& current() noexcept {
+    return static_cast<Self&>(*current_);
+  }
+
 private:
   static bool passes_suspension(caf::mailbox_element& x) {
     auto& content = x.content();
@@ -105,6 +113,8 @@ private:
   }
 
   caf::strong_actor_ptr ctrl_self() { return caf::strong_actor_ptr{this->ctrl()}; }
+
+  static inline constinit thread_local supervised* current_ = nullptr;
 
   caf::strong_actor_ptr supervisor_;
   bool suspended_ = false;

@@ -3,6 +3,7 @@
 #include "actors/log.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace xmpp {
 
@@ -80,8 +81,8 @@ void supervisor::restart() {
 void supervisor::on_stop(const std::string&) {
   stopping_ = true;
   for (auto i = children_.rbegin(); i != children_.rend(); ++i)
-    if (i->actor)
-      send_exit(caf::actor_cast<caf::actor>(i->actor), caf::exit_reason::user_shutdown);
+    if (auto child = std::exchange(i->actor, nullptr))
+      send_exit(caf::actor_cast<caf::actor>(child), caf::exit_reason::user_shutdown);
 }
 
 void supervisor::on_exit_message(caf::exit_msg& x) {
