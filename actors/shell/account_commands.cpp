@@ -89,11 +89,12 @@ result<void> info(context& with, const arguments& args) {
     return explained(known.error(), *account);
   auto view = record{{{"account", "account", value{account->text()}}}};
   for (auto& [title, text] : *known)
-    view.fields.push_back({title, key_of(title), value{text}});
-  auto sessions = std::string{};
+    if (title != "account")
+      view.fields.push_back({title, key_of(title), value{text}});
+  auto resources = std::vector<std::string>{};
   for (auto& one : find_sessions(*account))
-    sessions.append(sessions.empty() ? "" : ", ").append(one.name.substr(account->text().size() + 1));
-  view.fields.push_back({"sessions", "sessions", sessions.empty() ? value{} : value{sessions}});
+    resources.push_back(one.name.substr(account->text().size() + 1));
+  view.fields.push_back({"online as", "resources", value{resources}});
   show(with, view);
   return {};
 }

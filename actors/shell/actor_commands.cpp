@@ -17,9 +17,19 @@ namespace {
 using entry = registry::entry;
 using namespace std::chrono_literals;
 
+/// Many names begin with their kind: `shard 7`.
+bool is_named_by_kind(const entry& x) {
+  auto kind = to_string(x.kind);
+  return x.name == kind || (x.name.starts_with(kind) && x.name[kind.size()] == ' ');
+}
+
+std::string title(const entry& x) {
+  auto kind = std::string{to_string(x.kind)};
+  return x.name.empty() ? kind : is_named_by_kind(x) ? x.name : kind + " " + x.name;
+}
+
 std::string label(const entry& x) {
-  auto result = std::string{to_string(x.kind)}.append(" ");
-  return (x.name.empty() ? result : result.append(x.name).append(" ")).append("#").append(std::to_string(x.id));
+  return title(x) + " #" + std::to_string(x.id);
 }
 
 value mailbox(std::uint32_t size) {
@@ -62,9 +72,15 @@ bool is_enough(std::vector<entry>& found, const entry& x, std::size_t limit) {
   return found.size() >= limit;
 }
 
+/// Also `7` for `shard 7`.
 void add_named(std::vector<entry>& found, actor_kind kind, std::string_view name, std::size_t limit) {
   if (found.size() < limit)
-    registry::instance().for_each(kind, [&](const entry& x) { return x.name != name || !is_enough(found, x, limit); });
+    registry::instance().for_each(kind, [&](const entry& x) {
+      auto is_it = x.name == name ||
+                   (is_named_by_kind(x) &&
+                    std::string_view{x.name}.substr(std::min(to_string(kind).size() + 1, x.name.size())) == name);
+      return !is_it || !is_enough(found, x, limit);
+    });
 }
 
 } // namespace
@@ -165,10 +181,22 @@ struct tree_builder {
       std::sort(below.begin(), below.end(), [](auto& a, auto& b) { return a.id < b.id; });
   }
 
+  /// There are dozens of shards; those with nothing to tell become one line, if that makes the tree much shorter.
+  void fold_idle_shards() {
+    auto is_idle = [this](const entry& x) {
+      return x.kind == actor_kind::shard && x.mailbox == 0 && x.restarts == 0 && !many.count(x.id) &&
+             !children.count(x.id);
+    };
+    for (auto& [supervisor, below] : children)
+      if (auto idle = std::count_if(below.begin(), below.end(), is_idle); idle > 4) {
+        below.erase(std::remove_if(below.begin(), below.end(), is_idle), below.end());
+        many[supervisor][actor_kind::shard] = std::uint64_t(idle);
+      }
+  }
+
   tree::node make(const entry& x) {
-    auto title = std::string{to_string(x.kind)} + (x.name.empty() ? "" : " " + x.name);
     auto memory = x.memory_bytes ? value{x.memory_bytes} : value{};
-    auto result = tree::node{{value{title}, value{to_string(x.kind)}, name(x), value{1}, value{x.id},
+    auto result = tree::node{{value{title(x)}, value{to_string(x.kind)}, name(x), value{1}, value{x.id},
                               mailbox(x.mailbox), value{x.handled}, memory, restarts(x.restarts)},
                              {}};
     for (auto& one : children[x.id])
@@ -180,8 +208,9 @@ struct tree_builder {
   void add_counts(std::vector<tree::node>& to, std::uint64_t supervisor) {
     if (auto i = many.find(supervisor); i != many.end())
       for (auto [kind, count] : i->second) {
-        auto title = format(value{count}, unit::count) + " " + std::string{to_string(kind)} + (count == 1 ? "" : "s");
-        to.push_back({{value{title, tone::dim}, value{to_string(kind)}, {}, value{count}, {}, {}, {}, {}, {}}, {}});
+        auto text = format(value{count}, unit::count) + (kind == actor_kind::shard ? " idle " : " ") +
+                    std::string{to_string(kind)} + (count == 1 ? "" : "s");
+        to.push_back({{value{text, tone::dim}, value{to_string(kind)}, {}, value{count}, {}, {}, {}, {}, {}}, {}});
       }
   }
 };
@@ -189,6 +218,8 @@ struct tree_builder {
 result<void> show_tree(context& with, const arguments& args) {
   auto all = tree_builder{};
   all.collect(args.has("all"));
+  if (!args.has("all") && !with.out.look().json)
+    all.fold_idle_shards();
   auto view = tree{{{"actor", "actor", unit::text, true},
                     {"", "kind", unit::text, false, true},
                     {"", "name", unit::text, false, true},
@@ -327,7 +358,7 @@ result<void> make_fail(context& with, const arguments& args) {
   auto now = std::optional<entry>{};
   auto outcome = std::string{};
   while (outcome.empty() && std::chrono::steady_clock::now() - began < 3s) {
-    if (!with.out.wait(5ms))
+    if (!with.out.wait(1ms))
       return fault("stopped before it was known what became of " + label(before));
     now = registry::instance().entry_of(before.id);
     if (self->has_next_message())
@@ -443,7 +474,7 @@ std::vector<command> actor_commands() {
   return {
       {.name = "tree",
        .help = "Shows the supervision tree as it is now.",
-       .options = {{"all", "", "each user and session instead of their number"}},
+       .options = {{"all", "", "each user, session and idle shard instead of their number"}},
        .run = show_tree},
       {.name = "actors",
        .usage = "[kind] [pattern]",

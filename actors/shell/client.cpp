@@ -284,7 +284,7 @@ int talk(client& server, bool is_plain) {
   with.watched = server.descriptor();
   auto editor = line_editor{std::move(with)};
   if (is_plain && !server.greeting().empty())
-    write_out(server.greeting() + "\n`help` lists the commands, Tab completes, Ctrl-D leaves.\n");
+    write_out(server.greeting() + "\nTab completes, Ctrl-C stops, Ctrl-D leaves.\n");
   while (!server.is_over()) {
     auto line = std::string{};
     auto got = editor.read("troupe> ", line);

@@ -44,6 +44,13 @@ private:
   std::set<std::string> words_;
 };
 
+/// `shard 7` and `7` are both `shard/7`.
+std::string named(actor_kind kind, const std::string& name) {
+  auto prefix = std::string{to_string(kind)};
+  return name == prefix ? name
+                        : prefix + "/" + (name.starts_with(prefix + " ") ? name.substr(prefix.size() + 1) : name);
+}
+
 void offer(context& with, completes what, candidates& to) {
   switch (what) {
   case completes::nothing:
@@ -56,7 +63,7 @@ void offer(context& with, completes what, candidates& to) {
     for (auto kind : all_kinds) {
       auto is_named = kind != actor_kind::user && kind != actor_kind::session;
       registry::instance().for_each(kind, [&](const registry::entry& x) {
-        return x.name.empty() || to.offer(is_named ? std::string{to_string(kind)} + "/" + x.name : x.name);
+        return x.name.empty() || to.offer(is_named ? named(kind, x.name) : x.name);
       });
     }
     return;

@@ -95,7 +95,8 @@ result<void> show_version(context& with, const arguments&) {
                       {"CAF", "caf", value{caf}},
                       {"compiler", "compiler", value{__VERSION__}}}};
   for (auto& [title, text] : with.server.version())
-    view.fields.push_back({title, key_of(title), value{text}});
+    if (key_of(title) != "caf")
+      view.fields.push_back({title, key_of(title), value{text}});
   show(with, view);
   return {};
 }

@@ -294,7 +294,7 @@ std::string format(const value& what, unit of, bool utf8) {
     auto result = std::string{};
     for (auto& one : *all)
       result.append(result.empty() ? "" : ", ").append(printable(one, utf8));
-    return result;
+    return result.empty() ? "-" : result;
   }
   auto whole = std::get_if<std::int64_t>(&what.held);
   auto real = whole ? double(*whole) : std::get<double>(what.held);

@@ -110,6 +110,20 @@ BOOST_AUTO_TEST_CASE(the_tree_shows_who_supervises_whom_and_counts_users_and_ses
   BOOST_TEST(lines[6] == "   └─ 2 sessions");
 }
 
+BOOST_AUTO_TEST_CASE(idle_shards_are_one_line_when_there_are_many) {
+  for (auto i = 1; i <= 5; ++i)
+    start(shards, actor_kind::shard, "", "shard " + std::to_string(i));
+  BOOST_TEST(run("tree") == 0);
+  BOOST_TEST(has(out.output, "│  ├─ shard 0 ")); // it has a user
+  BOOST_TEST(has(out.output, "│  └─ 5 idle shards\n"));
+  BOOST_TEST(run("kill shard/3") == 0);
+  BOOST_TEST(run("tree") == 0);
+  BOOST_TEST(has(out.output, "├─ shard 3 "));
+  BOOST_TEST(run("tree --all") == 0);
+  BOOST_TEST(has(out.output, "├─ shard 1 "));
+  BOOST_TEST(!has(out.output, "shard shard"));
+}
+
 BOOST_AUTO_TEST_CASE(the_whole_tree_shows_each_user_and_session) {
   BOOST_TEST(run("tree --all") == 0);
   BOOST_TEST(has(out.output, "└─ user romeo@localhost "));
