@@ -26,12 +26,10 @@ std::string leaves_message(client& romeo, const std::string& to, const std::stri
 /// Comes online and takes what has waited.
 std::vector<element> messages_waiting_for(const account& who) {
   auto juliet = client{who, {.resource = "later"}};
-  juliet.ping(who.bare());
-  juliet.ping(who.bare());
+  juliet.send("<message to='{}' type='chat' id='last'/>", juliet.full()); // comes behind those
   auto out = std::vector<element>{};
-  for (auto& x : juliet.inbox())
-    if (x.name == "message")
-      out.push_back(x);
+  for (auto x = juliet.receives("<message/>"); x["id"] != "last"; x = juliet.receives("<message/>"))
+    out.push_back(x);
   juliet.leaves();
   juliet.ends();
   return out;
