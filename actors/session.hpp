@@ -36,6 +36,9 @@ protected:
   void on_exit_message(caf::exit_msg& x) override;
 
 private:
+  /// In a handler of `make_behavior`.
+  static session& self() noexcept { return current<session>(); }
+
   // -- session.cpp: negotiation --
   struct negotiating; ///< All that is only needed until a resource is bound.
   /// What a step of the negotiation asks for, in order; some of it later, when one asks for a pause.

@@ -32,51 +32,59 @@ user::user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context&
 user::behavior_type user::make_behavior() {
   begin(account_, {});
   load(awaited_sessions_ != 0);
-  return {
-    [this](const msg::deliver& x) { deliver(x.what); },
-    [this](const msg::sent& x) { sent(x); },
-    [this](const msg::attach& x) -> caf::result<msg::attached> {
-      if (phase_ == phase::retiring)
-        return delegate(server_.route.shard(shard_), x);
+  // One set for all users.
+  static const auto handlers = behavior_type{
+    [](const msg::deliver& x) { self().deliver(x.what); },
+    [](const msg::sent& x) { self().sent(x); },
+    [](const msg::attach& x) -> caf::result<msg::attached> {
+      auto& me = self();
+      if (me.phase_ == phase::retiring)
+        return me.delegate(me.server_.route.shard(me.shard_), x);
       if (x.again) {
-        attach_again(x);
-        return msg::attached{errc::none, account_.with_resource(x.resource), ctrl(), blocks_};
+        me.attach_again(x);
+        return msg::attached{errc::none, me.account_.with_resource(x.resource), me.ctrl(), me.blocks_};
       }
-      return attach(x);
+      return me.attach(x);
     },
-    [this](const msg::detach& x) { detach(x); },
-    [this](const msg::lookup& x) -> caf::result<msg::found> {
-      if (phase_ == phase::retiring)
-        return delegate(server_.route.shard(shard_), x);
-      return lookup();
+    [](const msg::detach& x) { self().detach(x); },
+    [](const msg::lookup& x) -> caf::result<msg::found> {
+      auto& me = self();
+      if (me.phase_ == phase::retiring)
+        return me.delegate(me.server_.route.shard(me.shard_), x);
+      return me.lookup();
     },
-    [this](const msg::set_credentials& x) -> caf::result<msg::outcome> {
-      if (phase_ == phase::retiring)
-        return delegate(server_.route.shard(shard_), x);
-      return set_credentials(x);
+    [](const msg::set_credentials& x) -> caf::result<msg::outcome> {
+      auto& me = self();
+      if (me.phase_ == phase::retiring)
+        return me.delegate(me.server_.route.shard(me.shard_), x);
+      return me.set_credentials(x);
     },
-    [this](const msg::remove_account& x) -> caf::result<msg::outcome> {
-      if (phase_ == phase::retiring)
-        return delegate(server_.route.shard(shard_), x);
-      return remove_account();
+    [](const msg::remove_account& x) -> caf::result<msg::outcome> {
+      auto& me = self();
+      if (me.phase_ == phase::retiring)
+        return me.delegate(me.server_.route.shard(me.shard_), x);
+      return me.remove_account();
     },
-    [this](const msg::committed& x) { committed(x); },
-    [this](const msg::loaded& x) { loaded(x); },
-    [this](const msg::was_read& x) { was_read(x); },
-    [this](const msg::tick&) {
-      if (phase_ == phase::gathering)
-        become_ready();
+    [](const msg::committed& x) { self().committed(x); },
+    [](const msg::loaded& x) { self().loaded(x); },
+    [](const msg::was_read& x) { self().was_read(x); },
+    [](const msg::tick&) {
+      auto& me = self();
+      if (me.phase_ == phase::gathering)
+        me.become_ready();
     },
-    [this](const msg::retire& x) {
+    [](const msg::retire& x) {
+      auto& me = self();
       if (x.now)
-        quit();
-      else if (idle_since_ms() != 0 && phase_ == phase::ready)
-        retire();
+        me.quit();
+      else if (me.idle_since_ms() != 0 && me.phase_ == phase::ready)
+        me.retire();
     },
-    [this](const msg::verdict& x) { decide(x); },
+    [](const msg::verdict& x) { self().decide(x); },
     [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [this](const msg::describe&) { return describe(); },
+    [](const msg::describe&) { return self().describe(); },
   };
+  return handlers;
 }
 
 // -- life ------------------------------------------------------------------------------------------------------------

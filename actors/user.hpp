@@ -41,6 +41,9 @@ protected:
   bool must_wait(caf::mailbox_element& x) override;
 
 private:
+  /// In a handler of `make_behavior`.
+  static user& self() noexcept { return current<user>(); }
+
   /// It needs its records; then, after a restart, its sessions; then it serves. When it retires, the rest of its
   /// mailbox goes back to the shard.
   enum class phase : std::uint8_t { loading, gathering, ready, retiring };
