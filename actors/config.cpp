@@ -300,22 +300,22 @@ const std::vector<option<config>>& server_options() {
       o("c2s", "conflict", live, AT(c2s.conflict),
         "When a client asks for a resource that another session has: the old one ends (\"replace\": right after a lost "
         "connection), the new one is refused (\"refuse\": conflict), or the new one gets another name (\"rename\")."),
-      o("c2s", "stanza_bytes_max", live, AT(c2s.limits.stanza_bytes_max),
+      o("c2s", "stanza_bytes_max", at_restart, AT(c2s.limits.stanza_bytes_max),
         "One stanza. RFC 6120 asks for 10'000 or more; avatars in vCards need some 100 KiB. More: one client can make "
         "the "
         "server hold more.")
           .in("bytes", 10'000, 64 * mib),
-      o("c2s", "unauthenticated_bytes_max", live, AT(c2s.limits.unauthenticated_bytes_max),
+      o("c2s", "unauthenticated_bytes_max", at_restart, AT(c2s.limits.unauthenticated_bytes_max),
         "One element before sign-in: a stranger gets less memory.")
           .in("bytes", 4 * kib, mib),
-      o("c2s", "depth_max", live, AT(c2s.limits.depth_max),
+      o("c2s", "depth_max", at_restart, AT(c2s.limits.depth_max),
         "Elements inside each other; a stanza itself is 1. More costs stack.")
           .in("elements", 8, 512),
-      o("c2s", "attributes_max", live, AT(c2s.limits.attributes_max), "Attributes of one element.")
+      o("c2s", "attributes_max", at_restart, AT(c2s.limits.attributes_max), "Attributes of one element.")
           .in("attributes", 16, 1'024),
-      o("c2s", "namespaces_max", live, AT(c2s.limits.namespaces_max), "Namespace declarations of one element.")
+      o("c2s", "namespaces_max", at_restart, AT(c2s.limits.namespaces_max), "Namespace declarations of one element.")
           .in("declarations", 8, 1'024),
-      o("c2s", "children_max", live, AT(c2s.limits.children_max),
+      o("c2s", "children_max", at_restart, AT(c2s.limits.children_max),
         "Elements in one stanza, at all depths. More: bigger forms and lists, dearer stanzas.")
           .in("elements", 100, 1'000'000),
       // sign_in
@@ -1012,7 +1012,7 @@ std::vector<config_change> diff(const config& before, const config& after) {
       out.push_back({"hosts." + before.host_labels[i], in_quotes(before.hosts[i].name), "", false});
   for (auto i = std::size_t{0}; i < after.hosts.size(); ++i)
     if (!has(before, after.host_labels[i]))
-      out.push_back({"hosts." + after.host_labels[i], "", in_quotes(after.hosts[i].name), true});
+      out.push_back({"hosts." + after.host_labels[i], "", in_quotes(after.hosts[i].name), false});
   return out;
 }
 

@@ -65,11 +65,21 @@ struct server_context {
   }
   std::vector<std::string> domains;
 
-  std::shared_ptr<const live_settings> live() const { return std::atomic_load(&live_); }
-  void swap_live(std::shared_ptr<const live_settings> next) { std::atomic_store(&live_, std::move(next)); }
+  /// Asked several times for each stanza, so it costs a load. What it points to stays for the handler that asked.
+  const live_settings* live() const noexcept { return live_.load(std::memory_order_acquire); }
+  void swap_live(std::shared_ptr<const live_settings> next) {
+    auto guard = std::lock_guard{kept_mutex_};
+    live_.store(next.get(), std::memory_order_release);
+    kept_.push_back(std::move(next));
+    if (kept_.size() > kept_max)
+      kept_.erase(kept_.begin());
+  }
 
 private:
-  std::shared_ptr<const live_settings> live_;
+  static constexpr std::size_t kept_max = 8; ///< No handler lives through so many reloads.
+  std::atomic<const live_settings*> live_{nullptr};
+  std::mutex kept_mutex_;
+  std::vector<std::shared_ptr<const live_settings>> kept_;
 };
 
 /// Since the epoch.
