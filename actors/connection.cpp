@@ -24,7 +24,9 @@ stream_reader::stream_reader(server_context& server, session_actor session, std:
   framer_.set_stanza_bytes_max(limits_.unauthenticated_bytes_max);
 }
 
-stream_reader::~stream_reader() { metrics::instance().connections_open.fetch_sub(1, std::memory_order_relaxed); }
+stream_reader::~stream_reader() {
+  metrics::instance().connections_open.fetch_sub(1, std::memory_order_relaxed);
+}
 
 void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
   if (lost_)
@@ -32,10 +34,12 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
   if (control_->restart.exchange(false)) {
     framer_.restart();
     declarations_ = nullptr;
+    awaits_tls_ = false;
     if (control_->authenticated.load())
       framer_.set_stanza_bytes_max(limits_.stanza_bytes_max);
   }
-  while (!bytes.empty()) {
+  // What a man in the middle put behind STARTTLS must not count as said under TLS (RFC 6120, 5.4.3.3).
+  while (!bytes.empty() && !awaits_tls_) {
     auto next = framer_.next(bytes);
     if (!next)
       return fail(next.code());
@@ -48,6 +52,7 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
       auto header = own_parser(limits_).parse_header(next->frame);
       if (!header)
         return fail(header.code());
+      end_tag_is_usual_ = next->frame.starts_with("<stream:stream");
       declarations_ = header->declarations.empty() ? nullptr : std::make_unique<std::string>(header->declarations);
       send_from_here(session_, msg::stream_opened{*std::move(header)});
       break;
@@ -58,10 +63,13 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
         return fail(tree.code());
       if (control_->waiting.fetch_add(1) + 1 >= stream_control::waiting_max && !control_->paused.exchange(true))
         from.pause_reading();
+      awaits_tls_ = tree->is("starttls", ns::tls);
       send_from_here(session_, msg::received{*std::move(tree)});
       break;
     }
     case framer::kind::stream_end:
+      if (end_tag_is_usual_ != next->frame.starts_with("</stream:stream"))
+        return fail(errc::not_well_formed);
       send_from_here(session_, msg::stream_closed{});
       break;
     }

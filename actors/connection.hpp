@@ -1,4 +1,5 @@
-// What stands between one client's transport and its session: cuts the bytes into elements, parses them, passes them on.
+// What stands between one client's transport and its session: cuts the bytes into elements, parses them, passes them
+// on.
 #pragma once
 
 #include "actors/context.hpp"
@@ -53,6 +54,8 @@ private:
   framer framer_;
   std::unique_ptr<std::string> declarations_; ///< Of the stream's header; null: none, as usual.
   bool lost_ = false;
+  bool awaits_tls_ = false;      ///< The client asked for STARTTLS: until the stream restarts, nothing it says counts.
+  bool end_tag_is_usual_ = true; ///< The stream was opened by that name.
 };
 
 } // namespace xmpp

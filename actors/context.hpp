@@ -49,7 +49,7 @@ struct server_context {
   std::vector<std::unique_ptr<replica>> replicas; ///< By shard.
   hasher_actor hasher;                            ///< Restarted in place, so the handle stays.
   std::unique_ptr<net::accept_limiter> limiter;
-  std::string secret; ///< For the salts of accounts that don't exist; random, kept with the data.
+  std::string secret;   ///< For the salts of accounts that don't exist; random, kept with the data.
   stream_limits limits; ///< As configured at the start: parsers are made with them.
   std::uint16_t node_id = 0;
   std::atomic<bool> draining{false};

@@ -12,24 +12,26 @@ hasher::hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent)
 hasher::behavior_type hasher::make_behavior() {
   begin({}, "hasher");
   return {
-    [this](const msg::check_password& x) {
-      if (mailbox_size() > waiting_max)
-        return msg::password_checked{false, true};
-      auto stored = sasl::decode(x.stored);
-      return msg::password_checked{stored && sasl::check_password(x.password, *stored), false};
-    },
-    [this](const msg::derive& x) {
-      if (mailbox_size() > waiting_max)
-        return msg::derived{errc::resource_constraint};
-      auto made = sasl::make_credentials(x.password, x.iterations);
-      return made ? msg::derived{errc::none, sasl::encode(*made)} : msg::derived{made.code()};
-    },
-    [this](const msg::verdict& x) { decide(x); },
-    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [this](const msg::describe&) { return describe(); },
+      [this](const msg::check_password& x) {
+        if (mailbox_size() > waiting_max)
+          return msg::password_checked{false, true};
+        auto stored = sasl::decode(x.stored);
+        return msg::password_checked{stored && sasl::check_password(x.password, *stored), false};
+      },
+      [this](const msg::derive& x) {
+        if (mailbox_size() > waiting_max)
+          return msg::derived{errc::resource_constraint};
+        auto made = sasl::make_credentials(x.password, x.iterations);
+        return made ? msg::derived{errc::none, sasl::encode(*made)} : msg::derived{made.code()};
+      },
+      [this](const msg::verdict& x) { decide(x); },
+      [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+      [this](const msg::describe&) { return describe(); },
   };
 }
 
-msg::description hasher::describe() const { return {{{"waiting at most", std::to_string(waiting_max)}}}; }
+msg::description hasher::describe() const {
+  return {{{"waiting at most", std::to_string(waiting_max)}}};
+}
 
 } // namespace xmpp

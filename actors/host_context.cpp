@@ -10,9 +10,13 @@ const std::vector<session_view> host_context::no_sessions_;
 const std::optional<std::string> host_context::no_record_;
 const blocklist host_context::no_blocks_;
 
-const std::vector<std::string>& host_context::host_features() const { return all_host_features(); }
+const std::vector<std::string>& host_context::host_features() const {
+  return all_host_features();
+}
 
-const std::vector<std::string>& host_context::account_features() const { return all_account_features(); }
+const std::vector<std::string>& host_context::account_features() const {
+  return all_account_features();
+}
 
 result<element> host_context::parse_record(std::string_view bytes) const {
   auto parsed = parse_stored(bytes);

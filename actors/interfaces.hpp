@@ -17,82 +17,82 @@ using supervised_actor = caf::typed_actor<caf::reacts_to<msg::verdict>>;
 
 /// SESSION: one client's stream, then one bound resource; writes to the client what it is told to deliver.
 using session_actor = caf::typed_actor<
-  // Writes a stanza to the client.
-  caf::reacts_to<msg::deliver>,
-  // One element from the client.
-  caf::reacts_to<msg::received>,
-  // The client opened its stream, or restarted it.
-  caf::reacts_to<msg::stream_opened>,
-  // The client's bytes broke a rule of XML or a limit.
-  caf::reacts_to<msg::stream_broken>,
-  // The client closed its stream.
-  caf::reacts_to<msg::stream_closed>,
-  // The transport is gone.
-  caf::reacts_to<msg::disconnected>,
-  // TLS is up.
-  caf::reacts_to<std::shared_ptr<msg::tls_established>>,
-  // The time before authentication is over.
-  caf::reacts_to<msg::timed_out>,
-  // The pause after a failed attempt to sign in is over.
-  caf::reacts_to<msg::go_on>,
-  // Ends the stream: replaced, removed, shut down.
-  caf::reacts_to<msg::end_stream>,
-  // The account lost its state: registers again.
-  caf::reacts_to<msg::attach_again>,
-  // The account's block list changed.
-  caf::reacts_to<msg::blocks_changed>, XMPP_SUPERVISED>;
+    // Writes a stanza to the client.
+    caf::reacts_to<msg::deliver>,
+    // One element from the client.
+    caf::reacts_to<msg::received>,
+    // The client opened its stream, or restarted it.
+    caf::reacts_to<msg::stream_opened>,
+    // The client's bytes broke a rule of XML or a limit.
+    caf::reacts_to<msg::stream_broken>,
+    // The client closed its stream.
+    caf::reacts_to<msg::stream_closed>,
+    // The transport is gone.
+    caf::reacts_to<msg::disconnected>,
+    // TLS is up.
+    caf::reacts_to<std::shared_ptr<msg::tls_established>>,
+    // The time before authentication is over.
+    caf::reacts_to<msg::timed_out>,
+    // The pause after a failed attempt to sign in is over.
+    caf::reacts_to<msg::go_on>,
+    // Ends the stream: replaced, removed, shut down.
+    caf::reacts_to<msg::end_stream>,
+    // The account lost its state: registers again.
+    caf::reacts_to<msg::attach_again>,
+    // The account's block list changed.
+    caf::reacts_to<msg::blocks_changed>, XMPP_SUPERVISED>;
 
 /// USER: one account; owns its sessions, its roster and its delivery.
 using user_actor = caf::typed_actor<
-  // Hands a stanza addressed to this account to the right sessions.
-  caf::reacts_to<msg::deliver>,
-  // Handles what one of its own sessions sent to the account or to all.
-  caf::reacts_to<msg::sent>,
-  // Adds a session under the resource it asked for.
-  caf::replies_to<msg::attach>::with<msg::attached>,
-  // A session ended.
-  caf::reacts_to<msg::detach>,
-  // Says whether the account exists, and what proves its password.
-  caf::replies_to<msg::lookup>::with<msg::found>,
-  // Creates the account or changes its password.
-  caf::replies_to<msg::set_credentials>::with<msg::outcome>,
-  // Removes the account and all it has.
-  caf::replies_to<msg::remove_account>::with<msg::outcome>,
-  // Its changes are durable, or refused.
-  caf::reacts_to<msg::committed>,
-  // Its records are here; or one thing that it asked the store for.
-  caf::reacts_to<msg::loaded>, caf::reacts_to<msg::was_read>,
-  // Some time has passed: no longer waits for sessions to register again.
-  caf::reacts_to<msg::tick>,
-  // Ends when it has nothing to do.
-  caf::reacts_to<msg::retire>, XMPP_SUPERVISED>;
+    // Hands a stanza addressed to this account to the right sessions.
+    caf::reacts_to<msg::deliver>,
+    // Handles what one of its own sessions sent to the account or to all.
+    caf::reacts_to<msg::sent>,
+    // Adds a session under the resource it asked for.
+    caf::replies_to<msg::attach>::with<msg::attached>,
+    // A session ended.
+    caf::reacts_to<msg::detach>,
+    // Says whether the account exists, and what proves its password.
+    caf::replies_to<msg::lookup>::with<msg::found>,
+    // Creates the account or changes its password.
+    caf::replies_to<msg::set_credentials>::with<msg::outcome>,
+    // Removes the account and all it has.
+    caf::replies_to<msg::remove_account>::with<msg::outcome>,
+    // Its changes are durable, or refused.
+    caf::reacts_to<msg::committed>,
+    // Its records are here; or one thing that it asked the store for.
+    caf::reacts_to<msg::loaded>, caf::reacts_to<msg::was_read>,
+    // Some time has passed: no longer waits for sessions to register again.
+    caf::reacts_to<msg::tick>,
+    // Ends when it has nothing to do.
+    caf::reacts_to<msg::retire>, XMPP_SUPERVISED>;
 
 /// SHARD: one slice of all accounts; starts their users on demand, restarts those that fail, retires idle ones.
 using shard_actor = caf::typed_actor<
-  // The following go to the account's user, which is started if need be.
-  caf::reacts_to<msg::deliver>, caf::reacts_to<msg::sent>, caf::replies_to<msg::attach>::with<msg::attached>,
-  caf::reacts_to<msg::detach>, caf::replies_to<msg::lookup>::with<msg::found>,
-  caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
-  // A user has ended for want of work.
-  caf::reacts_to<msg::retired>,
-  // Looks for idle users.
-  caf::reacts_to<msg::tick>,
-  // A user failed and waits for a decision.
-  caf::reacts_to<msg::child_failed>, XMPP_SUPERVISED>;
+    // The following go to the account's user, which is started if need be.
+    caf::reacts_to<msg::deliver>, caf::reacts_to<msg::sent>, caf::replies_to<msg::attach>::with<msg::attached>,
+    caf::reacts_to<msg::detach>, caf::replies_to<msg::lookup>::with<msg::found>,
+    caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
+    // A user has ended for want of work.
+    caf::reacts_to<msg::retired>,
+    // Looks for idle users.
+    caf::reacts_to<msg::tick>,
+    // A user failed and waits for a decision.
+    caf::reacts_to<msg::child_failed>, XMPP_SUPERVISED>;
 
 /// SUPERVISOR: starts its children, and decides what happens when one fails.
 using supervisor_actor = caf::typed_actor<
-  // A child failed and waits for a decision.
-  caf::reacts_to<msg::child_failed>,
-  // Decides about a child whose back-off is over.
-  caf::reacts_to<msg::child_due>, XMPP_SUPERVISED>;
+    // A child failed and waits for a decision.
+    caf::reacts_to<msg::child_failed>,
+    // Decides about a child whose back-off is over.
+    caf::reacts_to<msg::child_due>, XMPP_SUPERVISED>;
 
 /// HASHER: derives and checks passwords, which takes milliseconds, on a thread of its own.
 using hasher_actor = caf::typed_actor<
-  // Checks a password against what is stored.
-  caf::replies_to<msg::check_password>::with<msg::password_checked>,
-  // Derives what is stored from a password.
-  caf::replies_to<msg::derive>::with<msg::derived>, XMPP_SUPERVISED>;
+    // Checks a password against what is stored.
+    caf::replies_to<msg::check_password>::with<msg::password_checked>,
+    // Derives what is stored from a password.
+    caf::replies_to<msg::derive>::with<msg::derived>, XMPP_SUPERVISED>;
 
 struct session_handle {
   session_actor actor;

@@ -17,16 +17,18 @@ listener::listener(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_
     : supervised(cfg, actor_kind::listener, std::move(parent)), server_(server), what_(std::move(what)),
       fd_(std::move(fd)), acceptor_(std::make_shared<std::unique_ptr<net::listener>>()) {}
 
-listener::~listener() { close(); }
+listener::~listener() {
+  close();
+}
 
 listener::behavior_type listener::make_behavior() {
   begin({}, what_.name);
   open();
   return {
-    [this](const msg::stop_accepting&) { close(); },
-    [this](const msg::verdict& x) { decide(x); },
-    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [this](const msg::describe&) { return describe(); },
+      [this](const msg::stop_accepting&) { close(); },
+      [this](const msg::verdict& x) { decide(x); },
+      [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+      [this](const msg::describe&) { return describe(); },
   };
 }
 
@@ -70,7 +72,9 @@ void listener::restart() {
   open();
 }
 
-void listener::on_stop(const std::string&) { close(); }
+void listener::on_stop(const std::string&) {
+  close();
+}
 
 msg::description listener::describe() const {
   return {{{"address", what_.where.text()},
@@ -88,11 +92,10 @@ void start_client(server_context& server, const listening& what, reactor_unit& h
   count(metrics::instance().connections_accepted);
   count(metrics::instance().connections_open);
   auto reader = std::make_unique<stream_reader>(server, actor, control);
-  auto transport =
-    net::connection::start(home.loop(), std::move(fd), peer, std::move(reader),
-                           {std::uint32_t(options.c2s.output_bytes_max), options.c2s.sign_in_timeout_s * 1000,
-                            server.limiter.get()},
-                           what.direct_tls ? live->tls : nullptr);
+  auto transport = net::connection::start(
+      home.loop(), std::move(fd), peer, std::move(reader),
+      {std::uint32_t(options.c2s.output_bytes_max), options.c2s.sign_in_timeout_s * 1000, server.limiter.get()},
+      what.direct_tls ? live->tls : nullptr);
   if (!transport)
     return send_from_here(actor, msg::disconnected{"the reactor can watch no more sockets"});
   // Nothing has been sent to the session yet, so nobody else looks at it.

@@ -14,8 +14,8 @@
 namespace xmpp {
 
 using listener_actor = caf::typed_actor<
-  // Accepts no more.
-  caf::reacts_to<msg::stop_accepting>, XMPP_SUPERVISED>;
+    // Accepts no more.
+    caf::reacts_to<msg::stop_accepting>, XMPP_SUPERVISED>;
 
 /// A listening socket, and who serves what it accepts.
 struct listening {

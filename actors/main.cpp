@@ -23,8 +23,12 @@ int serve(const config& options) {
     sigaddset(&signals, one);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  if (!log::start({options.log.format, options.log.level, options.log.levels, options.log.file,
-                   options.log.queue_events_max, {}}))
+  if (!log::start({options.log.format,
+                   options.log.level,
+                   options.log.levels,
+                   options.log.file,
+                   options.log.queue_events_max,
+                   {}}))
     log::warning("log.file_not_opened", {{"file", options.log.file.string()}});
   auto started = server::start(options);
   if (!started) {

@@ -5,15 +5,15 @@
 #include "protocol/parser.hpp"
 #include "protocol/stanza.hpp"
 
+#include <caf/actor_control_block.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <caf/allowed_unsafe_message_type.hpp>
-#include <caf/actor_control_block.hpp>
 
 namespace xmpp {
 
@@ -37,6 +37,7 @@ struct deliver {
 struct sent {
   stanza what;
   std::uint64_t session_id = 0;
+  std::vector<jid> directed = {}; ///< With an unavailable presence: who was sent presence directly, and must know.
 };
 
 // -- a session and its account --
@@ -45,7 +46,7 @@ struct sent {
 /// restart or a change of owner.
 struct attach {
   jid account;
-  std::string resource; ///< Prepared; empty: the server makes one.
+  std::string resource;   ///< Prepared; empty: the server makes one.
   bool again = false;     ///< Registers a session that is bound already.
   bool anonymous = false; ///< An account that ends with its session (XEP-0175).
   std::shared_ptr<session_handle> session;
@@ -61,14 +62,15 @@ struct attached {
   errc failure = errc::none;
   jid full = {};
   caf::strong_actor_ptr user = {};
-  std::shared_ptr<const blocklist> blocks = {}; ///< What the client must not send to (XEP-0191, 3); null: nothing blocked.
+  std::shared_ptr<const blocklist> blocks =
+      {}; ///< What the client must not send to (XEP-0191, 3); null: nothing blocked.
 };
 
-/// The session ended, or unbound. `status` is that of its last presence (XEP-0012).
+/// The session ended.
 struct detach {
   jid full;
   std::uint64_t session_id = 0;
-  std::string status = {};
+  std::vector<jid> directed = {}; ///< Who was sent presence directly, and must know (RFC 6121, 4.6.3).
 };
 
 /// From a user that has lost its state to the sessions of its account: attach again.
@@ -121,7 +123,7 @@ struct derive {
   std::uint32_t iterations = 0;
 };
 struct derived {
-  errc failure = errc::none; ///< `not_acceptable`: not a legal password; `resource_constraint`: too many wait.
+  errc failure = errc::none;    ///< `not_acceptable`: not a legal password; `resource_constraint`: too many wait.
   std::string credentials = {}; ///< Encoded.
 };
 /// How a request ended.

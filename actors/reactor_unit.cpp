@@ -1,8 +1,8 @@
 #include "actors/reactor_unit.hpp"
 
-#include <pthread.h>
-
 #include <caf/scheduler/abstract_coordinator.hpp>
+
+#include <pthread.h>
 
 namespace xmpp {
 
@@ -12,9 +12,13 @@ thread_local reactor_unit* current_unit = nullptr;
 
 reactor_unit::reactor_unit(caf::actor_system& system) : execution_unit(&system), loop_(this) {}
 
-reactor_unit::~reactor_unit() { stop(); }
+reactor_unit::~reactor_unit() {
+  stop();
+}
 
-reactor_unit* reactor_unit::current() noexcept { return current_unit; }
+reactor_unit* reactor_unit::current() noexcept {
+  return current_unit;
+}
 
 void reactor_unit::start(const char* name) {
   thread_ = std::thread{[this, name] {

@@ -7,14 +7,14 @@
 
 #include "net/reactor.hpp"
 
-#include <deque>
-#include <thread>
-#include <utility>
-
 #include <caf/actor_system.hpp>
 #include <caf/execution_unit.hpp>
 #include <caf/mailbox_element.hpp>
 #include <caf/resumable.hpp>
+
+#include <deque>
+#include <thread>
+#include <utility>
 
 namespace xmpp {
 

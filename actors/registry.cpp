@@ -1,9 +1,10 @@
 #include "actors/registry.hpp"
 
-#include <utility>
-
-#include <caf/actor_cast.hpp>
 #include <caf/actor.hpp>
+#include <caf/actor_cast.hpp>
+
+#include <utility>
+#include <vector>
 
 namespace xmpp {
 
@@ -47,7 +48,8 @@ observed::~observed() {
   delete extra_;
 }
 
-void observed::enlist(const caf::strong_actor_ptr& self, jid owner, std::string_view name) {
+void observed::enlist(const caf::strong_actor_ptr& self, std::uint64_t supervisor, jid owner, std::string_view name) {
+  supervisor_id_ = supervisor;
   auto& all = registry::instance();
   bucket_ = std::uint8_t(self->id() % registry::bucket_count);
   self_ = caf::actor_cast<caf::weak_actor_ptr>(self);
@@ -76,12 +78,17 @@ void observed::note_error(std::string what) {
   extra_->last_error = std::move(what);
 }
 
-registry::entry registry::look(const observed& x) const {
+std::string_view registry::name_of(const observed& x) noexcept {
+  return x.owner_.empty() && x.extra_ ? std::string_view{x.extra_->name} : x.owner_.text();
+}
+
+registry::entry registry::look(const observed& x) {
   auto result = entry{};
   result.kind = x.kind_;
   result.actor = caf::actor_cast<caf::strong_actor_ptr>(x.self_);
-  result.id = result.actor ? result.actor->id() : 0;
-  result.name = x.owner_.empty() && x.extra_ ? x.extra_->name : std::string{x.owner_.text()};
+  result.id = x.self_ ? x.self_->id() : 0;
+  result.supervisor = x.supervisor_id_;
+  result.name = name_of(x);
   result.mailbox = x.mailbox_size();
   result.handled = x.handled.load(std::memory_order_relaxed);
   result.memory_bytes = x.memory_bytes.load(std::memory_order_relaxed);
@@ -92,13 +99,18 @@ registry::entry registry::look(const observed& x) const {
 }
 
 void registry::for_each(actor_kind kind, const std::function<bool(const entry&)>& visit) const {
+  for_each(kind, nullptr, visit);
+}
+
+void registry::for_each(actor_kind kind, const std::function<bool(std::string_view)>& wanted,
+                        const std::function<bool(const entry&)>& visit) const {
   for (auto& home : buckets_) {
     // Copies first: a visitor may drop the last reference to an actor, whose destructor takes the same lock.
     auto seen = std::vector<entry>{};
     {
       auto guard = std::lock_guard{home.mutex};
       for (auto* x = home.first; x; x = x->next_)
-        if (x->kind_ == kind)
+        if (x->kind_ == kind && (!wanted || wanted(name_of(*x))))
           seen.push_back(look(*x));
     }
     for (auto& one : seen)
@@ -107,13 +119,19 @@ void registry::for_each(actor_kind kind, const std::function<bool(const entry&)>
   }
 }
 
-caf::strong_actor_ptr registry::find(std::uint64_t id) const {
+std::optional<registry::entry> registry::entry_of(std::uint64_t id) const {
   auto& home = buckets_[id % bucket_count];
   auto guard = std::lock_guard{home.mutex};
+  // Only the actor asked for becomes a strong reference: to drop the last one of another here would lock this twice.
   for (auto* x = home.first; x; x = x->next_)
-    if (auto actor = caf::actor_cast<caf::strong_actor_ptr>(x->self_); actor && actor->id() == id)
-      return actor;
-  return nullptr;
+    if (x->self_ && x->self_->id() == id)
+      return look(*x);
+  return std::nullopt;
+}
+
+caf::strong_actor_ptr registry::find(std::uint64_t id) const {
+  auto found = entry_of(id);
+  return found ? found->actor : nullptr;
 }
 
 } // namespace xmpp

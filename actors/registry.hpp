@@ -3,15 +3,16 @@
 
 #include "protocol/jid.hpp"
 
+#include <caf/actor_control_block.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-
-#include <caf/actor_control_block.hpp>
 
 namespace xmpp {
 
@@ -39,7 +40,7 @@ protected:
   ~observed();
 
   /// Makes it visible under a name; call once the actor exists.
-  void enlist(const caf::strong_actor_ptr& self, jid owner, std::string_view name);
+  void enlist(const caf::strong_actor_ptr& self, std::uint64_t supervisor, jid owner, std::string_view name);
   /// A session learns its address late.
   void rename(jid owner);
   /// For the next one who looks.
@@ -53,6 +54,7 @@ private:
   observed* previous_ = nullptr;
   observed* next_ = nullptr;
   caf::weak_actor_ptr self_;
+  std::uint64_t supervisor_id_ = 0;
   jid owner_; ///< Of a user or session.
   // Rare: an actor without an owner, an actor that failed.
   struct extra {
@@ -69,8 +71,9 @@ public:
   /// What the shell sees of one actor.
   struct entry {
     actor_kind kind{};
-    std::uint64_t id = 0; ///< The actor's number in this process.
-    std::string name;     ///< Its account or full JID, else its own name.
+    std::uint64_t id = 0;         ///< The actor's number in this process.
+    std::uint64_t supervisor = 0; ///< That of its supervisor; 0: the root.
+    std::string name;             ///< Its account or full JID, else its own name.
     std::uint32_t mailbox = 0, handled = 0, memory_bytes = 0;
     std::uint16_t restarts = 0;
     std::string last_error;
@@ -80,8 +83,12 @@ public:
   /// Visits actors of a kind until the visitor returns false. A bucket at a time is locked: visitors must be quick and
   /// must not send.
   void for_each(actor_kind kind, const std::function<bool(const entry&)>& visit) const;
-  /// By number, or by name and kind; null when there is none.
+  /// The same for those whose name is wanted: cheaper among very many.
+  void for_each(actor_kind kind, const std::function<bool(std::string_view name)>& wanted,
+                const std::function<bool(const entry&)>& visit) const;
+  /// By number; null when there is none.
   caf::strong_actor_ptr find(std::uint64_t id) const;
+  std::optional<entry> entry_of(std::uint64_t id) const;
   std::size_t count(actor_kind kind) const noexcept { return counts_[std::size_t(kind)].load(); }
 
 private:
@@ -91,7 +98,8 @@ private:
     mutable std::mutex mutex;
     observed* first = nullptr;
   };
-  entry look(const observed& x) const;
+  static std::string_view name_of(const observed& x) noexcept;
+  static entry look(const observed& x);
   std::array<bucket, bucket_count> buckets_;
   std::array<std::atomic<std::size_t>, actor_kind_count> counts_{};
 };

@@ -17,9 +17,7 @@ public:
   explicit router(std::uint32_t shard_count) : shards_(shard_count) {}
 
   std::uint32_t shard_count() const noexcept { return std::uint32_t(shards_.size()); }
-  shard_id shard_of(const jid& account) const noexcept {
-    return xmpp::shard_of(account.bare_text(), shard_count());
-  }
+  shard_id shard_of(const jid& account) const noexcept { return xmpp::shard_of(account.bare_text(), shard_count()); }
   /// The account's shard, whether or not the account exists.
   const shard_actor& shard(const jid& account) const noexcept { return shards_[shard_of(account)]; }
   const shard_actor& shard(shard_id index) const noexcept { return shards_[index]; }

@@ -3,8 +3,8 @@
 #include "actors/hasher.hpp"
 #include "actors/listener.hpp"
 #include "actors/log.hpp"
-#include "actors/shard.hpp"
 #include "actors/server_backend.hpp"
+#include "actors/shard.hpp"
 #include "actors/shell/listener.hpp"
 #include "actors/version.hpp"
 #include "protocol/caps.hpp"
@@ -13,14 +13,14 @@
 #include "protocol/sasl.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
-#include <fstream>
-#include <thread>
-#include <utility>
-
 #include <fcntl.h>
+#include <fstream>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace xmpp {
 
@@ -45,13 +45,24 @@ result<std::string> load_secret(const std::filesystem::path& folder) {
   return bytes;
 }
 
+template <class Listen>
+net::accept_limits accept_limits_of(const Listen& listen) {
+  auto limits = net::accept_limits{};
+  limits.at_once_max = listen.per_address_max;
+  limits.per_minute_max = listen.per_address_per_minute;
+  limits.burst_max = listen.per_address_burst;
+  limits.total_max = listen.connections_max;
+  limits.loopback_is_exempt = listen.loopback_is_exempt;
+  return limits;
+}
+
 /// `192.0.2.1:5222`, `[::]:5222`
 result<net::address> parse_address(const std::string& text) {
   auto colon = text.rfind(':');
   auto port = 0;
-  if (colon != std::string::npos)
-    port = std::atoi(text.c_str() + colon + 1);
-  if (port < 0 || port > 65'535 || colon == std::string::npos)
+  auto* end = text.data() + text.size();
+  if (colon == std::string::npos || std::from_chars(text.data() + colon + 1, end, port).ptr != end || port < 0 ||
+      port > 65'535)
     return error{errc::bad_request, "not an address with a port: " + text};
   auto parsed = net::address::parse(std::string_view{text}.substr(0, colon), std::uint16_t(port));
   if (!parsed)
@@ -89,14 +100,7 @@ result<std::unique_ptr<server>> server::start(const config& options) {
   if (!live)
     return live.error();
   context.swap_live(*std::move(live));
-  auto& listen = options.listen;
-  auto limits = net::accept_limits{};
-  limits.at_once_max = listen.per_address_max;
-  limits.per_minute_max = listen.per_address_per_minute;
-  limits.burst_max = std::max(listen.per_address_per_minute, 20u);
-  limits.total_max = listen.connections_max;
-  limits.loopback_is_exempt = listen.loopback_is_exempt;
-  context.limiter = std::make_unique<net::accept_limiter>(limits);
+  context.limiter = std::make_unique<net::accept_limiter>(accept_limits_of(options.listen));
   if (auto started = self->start_actors(options); !started)
     return started.error();
   return self;
@@ -143,9 +147,10 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
     streams->hosts.push_back(std::move(stream));
     live->hosts.emplace(one.name, std::move(made));
     for (auto i = std::size_t{0}; i < one.certificate_files.size(); ++i)
-      tls.certificates.push_back({{one.name},
-                                  one.certificate_files[i].string(),
-                                  i < one.key_files.size() ? one.key_files[i].string() : one.certificate_files[i].string()});
+      tls.certificates.push_back(
+          {{one.name},
+           one.certificate_files[i].string(),
+           i < one.key_files.size() ? one.key_files[i].string() : one.certificate_files[i].string()});
     if (!one.client_ca_file.empty()) {
       tls.clients = net::client_certificates::request;
       tls.trusted_roots_file = one.client_ca_file.string();
@@ -252,17 +257,16 @@ result<void> server::start_actors(const config& options) {
                            auto what = one.what;
                            what.sessions = *sessions;
                            auto made = caf::actor_cast<caf::strong_actor_ptr>(
-                             s.system().spawn<listener>(s.self_ptr(), std::ref(context), what, one.fd));
+                               s.system().spawn<listener>(s.self_ptr(), std::ref(context), what, one.fd));
                            listeners_.push_back(made);
                            return made;
                          }});
   auto below = [](std::string name, std::vector<child> children, restart_options how) {
     return child{name, [name, children = std::move(children), how](supervisor& s) {
                    return caf::actor_cast<caf::strong_actor_ptr>(
-                     s.system().spawn<supervisor>(s.self_ptr(), actor_kind::supervisor, name, children, how));
+                       s.system().spawn<supervisor>(s.self_ptr(), actor_kind::supervisor, name, children, how));
                  }};
   };
-  // What is to the right depends on what is to its left: rest for one.
   auto top = std::vector<child>{};
   top.push_back({"hasher", [&context](supervisor& s) {
                    auto made = s.system().spawn<hasher, caf::detached>(s.self_ptr());
@@ -272,7 +276,7 @@ result<void> server::start_actors(const config& options) {
   top.push_back(below("shards", std::move(shards), {}));
   top.push_back({"sessions", [sessions](supervisor& s) {
                    *sessions = caf::actor_cast<caf::strong_actor_ptr>(s.system().spawn<supervisor>(
-                     s.self_ptr(), actor_kind::supervisor, "sessions", std::vector<child>{}));
+                       s.self_ptr(), actor_kind::supervisor, "sessions", std::vector<child>{}));
                    return *sessions;
                  }});
   top.push_back(below("listeners", std::move(listeners), {}));
@@ -285,7 +289,7 @@ result<void> server::start_actors(const config& options) {
   };
   top.push_back({"shell", [this, shell](supervisor& s) {
                    return caf::actor_cast<caf::strong_actor_ptr>(
-                     s.system().spawn<shell_listener, caf::detached>(s.self_ptr(), shell, *backend_));
+                       s.system().spawn<shell_listener, caf::detached>(s.self_ptr(), shell, *backend_));
                  }});
   root_ = system_->spawn<supervisor>(caf::strong_actor_ptr{}, actor_kind::server, "server", std::move(top),
                                      restart_options{strategy::one_for_one, 5, std::chrono::seconds{10}});
@@ -324,6 +328,8 @@ result<std::vector<std::string>> server::reload() {
   if (!live)
     return live.error();
   context_->swap_live(*std::move(live));
+  log::set_levels(next->log.level, next->log.levels);
+  context_->limiter->set_limits(accept_limits_of(next->listen));
   lines.push_back("certificates read again");
   for (auto& line : lines)
     log::info("server.reloaded", {{"what", line}});
@@ -342,7 +348,8 @@ void server::drain() {
   auto all = std::vector<session_actor>{};
   context_->sessions.for_each([&](const jid&, const session_actor& x) { all.push_back(x); });
   auto how = msg::end_stream{live->options.server.drain_host.empty() ? errc::system_shutdown : errc::see_other_host,
-                             {}, live->options.server.drain_host};
+                             {},
+                             live->options.server.drain_host};
   for (auto& one : all) {
     caf::delayed_anon_send(one, delay, how);
     if (++sent % std::max(1u, rate / 10) == 0)
@@ -365,8 +372,8 @@ void server::stop() {
     caf::anon_send(caf::actor_cast<session_actor>(x.actor), msg::end_stream{errc::system_shutdown});
     return true;
   });
-  auto until = std::chrono::steady_clock::now() +
-               std::chrono::seconds{context_->live()->options.server.shutdown_timeout_s};
+  auto until =
+      std::chrono::steady_clock::now() + std::chrono::seconds{context_->live()->options.server.shutdown_timeout_s};
   while (metrics::instance().connections_open.load() != 0 && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
   listeners_.clear();

@@ -5,12 +5,12 @@
 #include "persistence/accounts.hpp"
 #include "protocol/namespaces.hpp"
 
+#include <caf/all.hpp>
+
 #include <chrono>
 #include <future>
 #include <memory>
 #include <utility>
-
-#include <caf/all.hpp>
 
 namespace xmpp {
 
@@ -24,7 +24,7 @@ result<Answer> ask(caf::actor_system& system, const Handle& whom, Question quest
   auto self = caf::scoped_actor{system};
   auto answer = std::optional<Answer>{};
   self->request(whom, patience, std::move(question))
-    .receive([&](Answer& x) { answer = std::move(x); }, [](const caf::error&) {});
+      .receive([&](Answer& x) { answer = std::move(x); }, [](const caf::error&) {});
   if (!answer)
     return errc::timeout;
   return *std::move(answer);
@@ -76,8 +76,7 @@ result<void> server_backend::set_password(const jid& account, const std::string&
 result<void> server_backend::remove_account(const jid& account) {
   if (auto own = check_host(account); !own)
     return own;
-  return to_result(
-    ask<msg::outcome>(of_.system(), of_.context().route.shard(account), msg::remove_account{account}));
+  return to_result(ask<msg::outcome>(of_.system(), of_.context().route.shard(account), msg::remove_account{account}));
 }
 
 result<shell_backend::fields> server_backend::account_info(const jid& account) {
@@ -86,8 +85,9 @@ result<shell_backend::fields> server_backend::account_info(const jid& account) {
   auto promise = std::make_shared<std::promise<result<user_records>>>();
   auto answer = promise->get_future();
   auto shard = of_.context().route.shard_of(account);
-  auto taken = of_.context().replicas[shard]->read_after(
-    [promise, shard, account](const reader& from) { promise->set_value(load_user(from, {shard, account})); });
+  auto taken = of_.context().replicas[shard]->read_after([promise, shard, account](const reader& from) {
+    promise->set_value(load_user(from, {shard, account}));
+  });
   if (!taken)
     return taken.error();
   if (answer.wait_for(patience) != std::future_status::ready)
@@ -138,7 +138,9 @@ result<void> server_backend::for_each_account(const std::function<bool(const jid
   return {};
 }
 
-std::vector<std::string> server_backend::hosts() { return of_.context().domains; }
+std::vector<std::string> server_backend::hosts() {
+  return of_.context().domains;
+}
 
 result<void> server_backend::send_message(const jid& to, const std::string& text) {
   if (auto own = check_host(to); !own)
@@ -172,17 +174,21 @@ result<void> server_backend::set_log_level(const std::string& component, const s
   return log::set_level(component, parsed) ? result<void>{} : result<void>{errc::item_not_found};
 }
 
-shell_backend::fields server_backend::settings() { return list_options(of_.context().live()->options); }
+shell_backend::fields server_backend::settings() {
+  return list_options(of_.context().live()->options);
+}
 
-result<std::vector<std::string>> server_backend::reload() { return of_.reload(); }
+result<std::vector<std::string>> server_backend::reload() {
+  return of_.reload();
+}
 
 result<std::vector<std::string>> server_backend::drain() {
   auto sessions = of_.context().sessions.size();
   auto rate = std::max(1u, of_.context().live()->options.server.drain_per_second);
   of_.drain();
-  return std::vector<std::string>{"no more connections are accepted",
-                                  std::to_string(sessions) + " sessions end within " +
-                                    std::to_string(sessions / rate + 1) + " s"};
+  return std::vector<std::string>{"no more connections are accepted", std::to_string(sessions) +
+                                                                          " sessions end within " +
+                                                                          std::to_string(sessions / rate + 1) + " s"};
 }
 
 result<void> server_backend::shutdown() {

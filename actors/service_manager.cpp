@@ -4,7 +4,6 @@
 #include <cstring>
 #include <ctime>
 #include <string>
-
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -23,7 +22,7 @@ void tell_service_manager(std::string_view state) {
     text += "\nMONOTONIC_USEC=" + std::to_string(now.tv_sec * 1'000'000LL + now.tv_nsec / 1'000);
   }
   to.sun_family = AF_UNIX;
-  std::strcpy(to.sun_path, path);
+  std::memcpy(to.sun_path, path, std::strlen(path));
   if (path[0] == '@')
     to.sun_path[0] = '\0';
   auto fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -31,7 +30,7 @@ void tell_service_manager(std::string_view state) {
     return;
   auto size = socklen_t(offsetof(sockaddr_un, sun_path) + std::strlen(path));
   [[maybe_unused]] auto sent =
-    ::sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), size);
+      ::sendto(fd, text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), size);
   ::close(fd);
 }
 

@@ -17,6 +17,12 @@ constexpr auto request_timeout = std::chrono::seconds{30};
 /// clock's thread for each request, and this actor once more when all is long over.
 constexpr auto until_deadline = caf::infinite;
 
+/// The reader began anew when TLS began, and may have read the client's next header by now.
+actions without_restart(actions x) {
+  std::erase_if(x, [](const action& one) { return std::holds_alternative<act::restart>(one); });
+  return x;
+}
+
 /// What the session's handler of an element owes its reader.
 struct handled_one {
   stream_control& control;
@@ -46,73 +52,74 @@ session::behavior_type session::make_behavior() {
   begin({}, {});
   // One set for all sessions.
   static const auto handlers = behavior_type{
-    [](const msg::deliver& x) { self().deliver(x.what); },
-    [](const msg::received& x) {
-      auto& me = self();
-      auto done = handled_one{*me.control_, me.transport_.get()};
-      if (me.ended_)
-        return;
-      if (me.negotiating_)
-        me.carry_out(me.negotiating_->machine.received(x.what));
-      else
-        me.received(x.what);
-    },
-    [](const msg::stream_opened& x) {
-      auto& me = self();
-      if (me.negotiating_)
-        me.carry_out(me.negotiating_->machine.opened(x.header));
-      else
-        me.end(errc::invalid_xml, "a second stream header");
-    },
-    [](const msg::stream_broken& x) {
-      auto& me = self();
-      if (me.negotiating_)
-        me.carry_out(me.negotiating_->machine.broken(x.reason));
-      else
-        me.end(x.reason);
-    },
-    [](const msg::stream_closed&) {
-      auto& me = self();
-      if (me.negotiating_)
-        me.carry_out(me.negotiating_->machine.closed());
-      else
-        me.end(errc::none);
-    },
-    [](const msg::disconnected& x) {
-      auto& me = self();
-      log::debug("session.disconnected", {{"jid", me.full_.text()}, {"reason", x.reason}});
-      me.leave();
-      me.quit();
-    },
-    [](const std::shared_ptr<msg::tls_established>& x) {
-      auto& me = self();
-      if (!me.negotiating_)
-        return;
-      auto info = tls_info{};
-      info.bindings.tls_exporter = me.transport_->channel_binding(net::channel_binding_type::tls_exporter);
-      info.bindings.tls_server_end_point = me.transport_->channel_binding(net::channel_binding_type::tls_server_end_point);
-      info.bindings.tls_unique = me.transport_->channel_binding(net::channel_binding_type::tls_unique);
-      if (x->facts.peer_chain_verified)
-        info.certified = x->facts.peer_names.xmpp_addresses;
-      info.server_name = x->facts.server_name;
-      me.carry_out(me.negotiating_->machine.tls_established(info));
-    },
-    [](const msg::timed_out&) {
-      auto& me = self();
-      if (me.negotiating_)
-        me.carry_out(me.negotiating_->machine.timed_out());
-    },
-    [](const msg::go_on&) {
-      auto& me = self();
-      if (me.negotiating_)
-        me.carry_out(std::exchange(me.negotiating_->later, {}));
-    },
-    [](const msg::end_stream& x) { self().end(x.reason, x.text, x.see_other_host); },
-    [](const msg::attach_again&) { self().attach_again(); },
-    [](const msg::blocks_changed& x) { self().blocks_ = x.blocks; },
-    [](const msg::verdict& x) { self().decide(x); },
-    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [](const msg::describe&) { return self().describe(); },
+      [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::received& x) {
+        auto& me = self();
+        auto done = handled_one{*me.control_, me.transport_.get()};
+        if (me.ended_)
+          return;
+        if (me.negotiating_)
+          me.carry_out(me.negotiating_->machine.received(x.what));
+        else
+          me.received(x.what);
+      },
+      [](const msg::stream_opened& x) {
+        auto& me = self();
+        if (me.negotiating_)
+          me.carry_out(me.negotiating_->machine.opened(x.header));
+        else
+          me.end(errc::invalid_xml, "a second stream header");
+      },
+      [](const msg::stream_broken& x) {
+        auto& me = self();
+        if (me.negotiating_)
+          me.carry_out(me.negotiating_->machine.broken(x.reason));
+        else
+          me.end(x.reason);
+      },
+      [](const msg::stream_closed&) {
+        auto& me = self();
+        if (me.negotiating_)
+          me.carry_out(me.negotiating_->machine.closed());
+        else
+          me.end(errc::none);
+      },
+      [](const msg::disconnected& x) {
+        auto& me = self();
+        log::debug("session.disconnected", {{"jid", me.full_.text()}, {"reason", x.reason}});
+        me.leave();
+        me.quit();
+      },
+      [](const std::shared_ptr<msg::tls_established>& x) {
+        auto& me = self();
+        if (!me.negotiating_)
+          return;
+        auto info = tls_info{};
+        info.bindings.tls_exporter = me.transport_->channel_binding(net::channel_binding_type::tls_exporter);
+        info.bindings.tls_server_end_point =
+            me.transport_->channel_binding(net::channel_binding_type::tls_server_end_point);
+        info.bindings.tls_unique = me.transport_->channel_binding(net::channel_binding_type::tls_unique);
+        if (x->facts.peer_chain_verified)
+          info.certified = x->facts.peer_names.xmpp_addresses;
+        info.server_name = x->facts.server_name;
+        me.carry_out(without_restart(me.negotiating_->machine.tls_established(info)));
+      },
+      [](const msg::timed_out&) {
+        auto& me = self();
+        if (me.negotiating_)
+          me.carry_out(me.negotiating_->machine.timed_out());
+      },
+      [](const msg::go_on&) {
+        auto& me = self();
+        if (me.negotiating_)
+          me.carry_out(std::exchange(me.negotiating_->later, {}));
+      },
+      [](const msg::end_stream& x) { self().end(x.reason, x.text, x.see_other_host); },
+      [](const msg::attach_again&) { self().attach_again(); },
+      [](const msg::blocks_changed& x) { self().blocks_changed(x); },
+      [](const msg::verdict& x) { self().decide(x); },
+      [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+      [](const msg::describe&) { return self().describe(); },
   };
   return handlers;
 }
@@ -158,33 +165,35 @@ std::chrono::milliseconds session::carry_out_one(act::start_tls&) {
   return {};
 }
 
-std::chrono::milliseconds session::carry_out_one(act::restart&) { return {}; }
+std::chrono::milliseconds session::carry_out_one(act::restart&) {
+  return {};
+}
 
 std::chrono::milliseconds session::carry_out_one(act::look_up& x) {
   request(server_.route.shard(x.account), until_deadline, msg::lookup{x.account})
-    .then(
-      [this](const msg::found& f) {
-        if (negotiating_)
-          carry_out(negotiating_->machine.looked_up({f.failure, f.exists, f.enabled, f.credentials}));
-      },
-      [this](const caf::error&) {
-        if (negotiating_)
-          carry_out(negotiating_->machine.looked_up({errc::timeout, false, false, {}}));
-      });
+      .then(
+          [this](const msg::found& f) {
+            if (negotiating_)
+              carry_out(negotiating_->machine.looked_up({f.failure, f.exists, f.enabled, f.credentials}));
+          },
+          [this](const caf::error&) {
+            if (negotiating_)
+              carry_out(negotiating_->machine.looked_up({errc::timeout, false, false, {}}));
+          });
   return {};
 }
 
 std::chrono::milliseconds session::carry_out_one(act::check_password& x) {
   request(server_.hasher, until_deadline, msg::check_password{std::move(x.password), std::move(x.stored)})
-    .then(
-      [this](const msg::password_checked& p) {
-        if (!negotiating_)
-          return;
-        if (p.overloaded)
-          return end(errc::resource_constraint);
-        carry_out(negotiating_->machine.password_checked(p.matches));
-      },
-      [this](const caf::error&) { end(errc::resource_constraint); });
+      .then(
+          [this](const msg::password_checked& p) {
+            if (!negotiating_)
+              return;
+            if (p.overloaded)
+              return end(errc::resource_constraint);
+            carry_out(negotiating_->machine.password_checked(p.matches));
+          },
+          [this](const caf::error&) { end(errc::resource_constraint); });
   return {};
 }
 
@@ -196,27 +205,27 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
   };
   if (!(options.listen.loopback_is_exempt && peer_.is_loopback()) &&
       server_.registrations.note(peer_.host_text(), now_ms(), 3'600'000) >
-        options.sign_in.registrations_per_address_per_hour) {
+          options.sign_in.registrations_per_address_per_hour) {
     registered(errc::resource_constraint);
     return {};
   }
   request(server_.hasher, until_deadline, msg::derive{std::move(x.password), options.sign_in.scram_iterations})
-    .then(
-      [this, registered, account = x.account](const msg::derived& d) {
-        if (d.failure != errc::none)
-          return registered(d.failure);
-        request(server_.route.shard(account), until_deadline, msg::set_credentials{account, d.credentials, true})
-          .then(
-            [registered, account](const msg::outcome& o) {
-              if (o.failure == errc::none) {
-                count(metrics::instance().registrations);
-                log::info("registration.created", {{"account", account.text()}});
-              }
-              registered(o.failure);
-            },
-            [registered](const caf::error&) { registered(errc::internal_server_error); });
-      },
-      [registered](const caf::error&) { registered(errc::resource_constraint); });
+      .then(
+          [this, registered, account = x.account](const msg::derived& d) {
+            if (d.failure != errc::none)
+              return registered(d.failure);
+            request(server_.route.shard(account), until_deadline, msg::set_credentials{account, d.credentials, true})
+                .then(
+                    [registered, account](const msg::outcome& o) {
+                      if (o.failure == errc::none) {
+                        count(metrics::instance().registrations);
+                        log::info("registration.created", {{"account", account.text()}});
+                      }
+                      registered(o.failure);
+                    },
+                    [registered](const caf::error&) { registered(errc::internal_server_error); });
+          },
+          [registered](const caf::error&) { registered(errc::resource_constraint); });
   return {};
 }
 
@@ -253,30 +262,31 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
   what.session_id = id();
   request(server_.route.shard(x.account), until_deadline, std::move(what))
-    .then(
-      [this](const msg::attached& a) {
-        if (!negotiating_)
-          return;
-        if (a.failure != errc::none)
-          return carry_out(negotiating_->machine.bound(a.failure));
-        if (ended_) {
-          full_ = a.full;
-          return leave();
-        }
-        full_ = a.full;
-        user_ = caf::actor_cast<user_actor>(a.user);
-        blocks_ = a.blocks;
-        carry_out(negotiating_->machine.bound(a.full));
-      },
-      [this](const caf::error&) {
-        if (negotiating_)
-          carry_out(negotiating_->machine.bound(errc::internal_server_error));
-      });
+      .then(
+          [this](const msg::attached& a) {
+            if (!negotiating_)
+              return;
+            if (a.failure != errc::none)
+              return carry_out(negotiating_->machine.bound(a.failure));
+            if (ended_) {
+              full_ = a.full;
+              return leave();
+            }
+            full_ = a.full;
+            user_ = caf::actor_cast<user_actor>(a.user);
+            blocks_ = a.blocks;
+            carry_out(negotiating_->machine.bound(a.full));
+          },
+          [this](const caf::error&) {
+            if (negotiating_)
+              carry_out(negotiating_->machine.bound(errc::internal_server_error));
+          });
   return {};
 }
 
 std::chrono::milliseconds session::carry_out_one(act::established& x) {
   full_ = x.full;
+  lang_ = std::move(x.lang);
   transport_->set_deadline(0);
   transport_->forget_handshake();
   rename(full_);
@@ -339,21 +349,30 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
 void session::leave() {
   if (full_.empty())
     return;
-  auto gone = stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), full_, {}};
-  if (directed_)
-    for (auto& to : directed_->take()) {
-      gone.to = to;
-      route(gone);
-    }
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
-  auto what = msg::detach{full_, id()};
+  auto what = msg::detach{full_, id(), directed_ ? directed_->take() : std::vector<jid>{}};
   if (user_)
     send(user_, std::move(what));
   else
     send(server_.route.shard(full_), std::move(what));
   user_ = nullptr;
   full_ = {};
+}
+
+void session::blocks_changed(const msg::blocks_changed& x) {
+  blocks_ = x.blocks;
+  if (!directed_ || !blocks_)
+    return;
+  // Who was told directly that the client is there is told that it went, while it still can be (XEP-0191, 3.3).
+  auto gone = stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), full_, {}};
+  for (auto& to : directed_->take())
+    if (blocks_->is_blocked(to)) {
+      gone.to = to;
+      route(gone);
+    } else {
+      directed_->add(to);
+    }
 }
 
 void session::attach_again() {
@@ -373,33 +392,39 @@ void session::attach_again() {
   what.wants_blocks = wants_blocks_;
   what.presence = presence_;
   request(server_.route.shard(full_), request_timeout, std::move(what))
-    .then(
-      [this](const msg::attached& a) {
-        if (a.failure != errc::none)
-          return end(a.failure);
-        user_ = caf::actor_cast<user_actor>(a.user);
-        blocks_ = a.blocks;
-      },
-      [this](const caf::error&) { end(errc::internal_server_error); });
+      .then(
+          [this](const msg::attached& a) {
+            if (a.failure != errc::none)
+              return end(a.failure);
+            user_ = caf::actor_cast<user_actor>(a.user);
+            blocks_ = a.blocks;
+          },
+          [this](const caf::error&) { end(errc::internal_server_error); });
 }
 
-void session::on_stop(const std::string&) { end(errc::internal_server_error); }
+void session::on_stop(const std::string&) {
+  end(errc::internal_server_error);
+}
 
-void session::on_exit_message(caf::exit_msg&) { end(errc::system_shutdown); }
+void session::on_exit_message(caf::exit_msg&) {
+  end(errc::system_shutdown);
+}
 
 msg::description session::describe() const {
   auto result = msg::description{};
   result.fields = {
-    {"jid", std::string{full_.text()}},
-    {"address", peer_.text()},
-    {"stage", negotiating_ ? "negotiating" : ended_ ? "ended" : "bound"},
-    {"available", presence_ ? "yes, priority " + std::to_string(priority_) : "no"},
-    {"interested in the roster", interested_ ? "yes" : "no"},
-    {"interested in the block list", wants_blocks_ ? "yes" : "no"},
-    {"directed presence", std::to_string(directed_ ? directed_->size() : 0)},
-    {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
-    {"elements waiting", std::to_string(control_->waiting.load())},
-    {"account known", user_ ? "yes" : "no"},
+      {"jid", std::string{full_.text()}},
+      {"address", peer_.text()},
+      {"stage", negotiating_ ? "negotiating"
+                : ended_     ? "ended"
+                             : "bound"},
+      {"available", presence_ ? "yes, priority " + std::to_string(priority_) : "no"},
+      {"interested in the roster", interested_ ? "yes" : "no"},
+      {"interested in the block list", wants_blocks_ ? "yes" : "no"},
+      {"directed presence", std::to_string(directed_ ? directed_->size() : 0)},
+      {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
+      {"elements waiting", std::to_string(control_->waiting.load())},
+      {"account known", user_ ? "yes" : "no"},
   };
   if (transport_)
     if (auto tls = transport_->tls())

@@ -61,6 +61,7 @@ private:
   /// Ends the stream: tells the account, tells the client why, and quits.
   void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
   void leave(); ///< The account's side of the end.
+  void blocks_changed(const msg::blocks_changed& x);
   void attach_again();
 
   // -- session_stanzas.cpp --
@@ -72,7 +73,8 @@ private:
   void answer_as_host(const host& at, const stanza& x);
   /// The error that answers the client's own stanza, if one is due.
   void refuse(const stanza& x, errc code, const element& application_condition = {});
-  void to_own_account(stanza x);
+  void to_own_account(stanza x, std::vector<jid> directed = {});
+  void remove_forged_delays(stanza& x) const;
   friend class session_context;
 
   server_context& server_;
@@ -83,6 +85,7 @@ private:
   user_actor user_;                          ///< Of its account; null while that is being looked for.
   std::shared_ptr<const blocklist> blocks_;
   std::unique_ptr<directed_presence> directed_;
+  std::string lang_; ///< Of the stream: that of stanzas which say none.
   element presence_; ///< Its last broadcast one; none: unavailable.
   net::address peer_;
   std::int8_t priority_ = 0;

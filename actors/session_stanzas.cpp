@@ -11,8 +11,28 @@
 
 namespace xmpp {
 
+/// Delays that claim to be noted by this server: only it may say so (XEP-0203, 5).
+void session::remove_forged_delays(stanza& x) const {
+  if (!x.child("delay", ns::delay))
+    return;
+  auto honest = std::vector<element>{};
+  for (auto& child : x.tree.children())
+    if (child.is("delay", ns::delay)) {
+      auto by = jid::parse(child.attribute_or_empty("from"));
+      if (by && !by->has_local() && !server_.is_own_domain(by->domain()))
+        honest.push_back(child);
+      else if (by && by->has_local() && by->bare_text() == full_.bare_text())
+        honest.push_back(child);
+    }
+  x = x.without_children("delay", ns::delay);
+  for (auto& one : honest)
+    x = x.with_child(one);
+}
+
 void session::received(const element& x) {
   count(metrics::instance().stanzas_received);
+  if (x.is("error", ns::stream)) // The client's last words; none of ours are due (RFC 6120, 4.9.1.1).
+    return end(errc::none);
   if (x.ns() != ns::client)
     return end(errc::unsupported_stanza_type);
   auto read = stanza::parse(x);
@@ -26,6 +46,9 @@ void session::received(const element& x) {
   if (!read->from.empty() && read->from != full_ && read->from.text() != full_.bare_text())
     return end(errc::invalid_from);
   read->from = full_;
+  if (!lang_.empty() && read->lang().empty()) // RFC 6120, 8.1.5
+    *read = read->with_lang(lang_);
+  remove_forged_delays(*read);
   trace::note(trace::station::received, "session", full_, *read);
   from_client(*std::move(read));
 }
@@ -75,10 +98,8 @@ void session::presence_from_client(stanza x) {
     auto before = session_view{full_, bool(presence_), priority_, interested_, wants_blocks_, presence_};
     auto effects = effects_of_presence(before, x, priority_);
     presence_ = x.type == stanza_type::available ? x.tree : element{};
-    if (effects.end_directed && directed_)
-      for (auto& to : directed_->take())
-        route({x.tree, full_, to});
-    return to_own_account(std::move(x));
+    auto directed = effects.end_directed && directed_ ? directed_->take() : std::vector<jid>{};
+    return to_own_account(std::move(x), std::move(directed));
   }
   if (x.type == stanza_type::available) {
     if (!directed_)
@@ -110,8 +131,8 @@ void session::iq_from_client(stanza x) {
   route(std::move(x));
 }
 
-void session::to_own_account(stanza x) {
-  auto what = msg::sent{std::move(x), id()};
+void session::to_own_account(stanza x, std::vector<jid> directed) {
+  auto what = msg::sent{std::move(x), id(), std::move(directed)};
   if (user_)
     send(user_, std::move(what));
   else

@@ -19,7 +19,9 @@ constexpr std::uint32_t user_mailbox_max = 20'000;
 constexpr auto user_restarts = restart_options{strategy::one_for_one, 20, std::chrono::seconds{60}};
 constexpr auto user_rest = std::chrono::seconds{30};
 
-user& state_of(const user_actor& x) { return static_cast<user&>(*caf::actor_cast<caf::abstract_actor*>(x)); }
+user& state_of(const user_actor& x) {
+  return static_cast<user&>(*caf::actor_cast<caf::abstract_actor*>(x));
+}
 
 } // namespace
 
@@ -40,49 +42,51 @@ shard::behavior_type shard::make_behavior() {
   begin({}, "shard " + std::to_string(index_));
   delayed_send(this, std::chrono::seconds{15}, msg::tick{});
   return {
-    [this](const msg::deliver& x) {
-      auto& target = user_of(x.what.to.bare());
-      if (state_of(target).mailbox_size() > user_mailbox_max) {
-        trace::note(trace::station::refused, "shard", x.what.to, x.what);
-        if (!x.what.from.empty() && x.what.may_answer_with_error() && x.what.from.has_local())
-          send(server_.route.shard(x.what.from), msg::deliver{x.what.error_reply(errc::resource_constraint)});
-        return;
-      }
-      send(target, x);
-    },
-    [this](const msg::sent& x) { send(user_of(x.what.from.bare()), x); },
-    [this](const msg::attach& x) { return delegate(user_of(x.account), x); },
-    [this](const msg::detach& x) {
-      // Nobody there: then nobody knows of that session.
-      if (auto i = users_.find(x.full.bare_text()); i != users_.end())
-        send(i->second, x);
-    },
-    [this](const msg::lookup& x) { return delegate(user_of(x.account), x); },
-    [this](const msg::set_credentials& x) { return delegate(user_of(x.account), x); },
-    [this](const msg::remove_account& x) { return delegate(user_of(x.account), x); },
-    [this](const msg::retired& x) {
-      auto i = users_.find(x.account);
-      if (i == users_.end() || i->second != caf::actor_cast<user_actor>(current_sender()))
-        return;
-      // Behind everything that went to it: what it still has, it sends back here.
-      auto old = i->second;
-      users_.erase(i);
-      demonitor(old.address());
-      send(old, msg::retire{true});
-    },
-    [this](const msg::tick&) {
-      delayed_send(this, std::chrono::seconds{15}, msg::tick{});
-      auto before = now_ms() - std::int64_t(server_.live()->options.accounts.idle_retire_s) * 1000;
-      for (auto& [account, actor] : users_)
-        if (auto since = state_of(actor).idle_since_ms(); since != 0 && since <= before)
-          send(actor, msg::retire{});
-      auto now = std::chrono::steady_clock::now();
-      std::erase_if(failures_, [&](auto& one) { return one.second.empty(now, user_restarts); });
-    },
-    [this](const msg::child_failed& x) { child_failed(x); },
-    [this](const msg::verdict& x) { decide(x); },
-    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [this](const msg::describe&) { return describe(); },
+      [this](const msg::deliver& x) {
+        auto& target = user_of(x.what.to.bare());
+        if (state_of(target).mailbox_size() > user_mailbox_max) {
+          trace::note(trace::station::refused, "shard", x.what.to, x.what);
+          if (!x.what.from.empty() && x.what.may_answer_with_error() && x.what.from.has_local())
+            send(server_.route.shard(x.what.from), msg::deliver{x.what.error_reply(errc::resource_constraint)});
+          return;
+        }
+        send(target, x);
+      },
+      [this](const msg::sent& x) { send(user_of(x.what.from.bare()), x); },
+      [this](const msg::attach& x) { return delegate(user_of(x.account), x); },
+      [this](const msg::detach& x) {
+        // Nobody there: then nobody knows of that session, but those whom it told itself.
+        if (auto i = users_.find(x.full.bare_text()); i != users_.end())
+          send(i->second, x);
+        else if (!x.directed.empty())
+          send(user_of(x.full.bare()), x);
+      },
+      [this](const msg::lookup& x) { return delegate(user_of(x.account), x); },
+      [this](const msg::set_credentials& x) { return delegate(user_of(x.account), x); },
+      [this](const msg::remove_account& x) { return delegate(user_of(x.account), x); },
+      [this](const msg::retired& x) {
+        auto i = users_.find(x.account);
+        if (i == users_.end() || i->second != caf::actor_cast<user_actor>(current_sender()))
+          return;
+        // Behind everything that went to it: what it still has, it sends back here.
+        auto old = i->second;
+        users_.erase(i);
+        demonitor(old.address());
+        send(old, msg::retire{true});
+      },
+      [this](const msg::tick&) {
+        delayed_send(this, std::chrono::seconds{15}, msg::tick{});
+        auto before = now_ms() - std::int64_t(server_.live()->options.accounts.idle_retire_s) * 1000;
+        for (auto& [account, actor] : users_)
+          if (auto since = state_of(actor).idle_since_ms(); since != 0 && since <= before)
+            send(actor, msg::retire{});
+        auto now = std::chrono::steady_clock::now();
+        std::erase_if(failures_, [&](auto& one) { return one.second.empty(now, user_restarts); });
+      },
+      [this](const msg::child_failed& x) { child_failed(x); },
+      [this](const msg::verdict& x) { decide(x); },
+      [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+      [this](const msg::describe&) { return describe(); },
   };
 }
 

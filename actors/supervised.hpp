@@ -9,12 +9,12 @@
 #include "actors/metrics.hpp"
 #include "actors/registry.hpp"
 
+#include <caf/all.hpp>
+
 #include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
-
-#include <caf/all.hpp>
 
 namespace xmpp {
 
@@ -98,8 +98,8 @@ protected:
 private:
   static bool passes_suspension(caf::mailbox_element& x) {
     auto& content = x.content();
-    return content.template match_elements<msg::verdict>() || content.template match_elements<msg::describe>()
-           || content.template match_elements<caf::exit_msg>();
+    return content.template match_elements<msg::verdict>() || content.template match_elements<msg::describe>() ||
+           content.template match_elements<caf::exit_msg>();
   }
 
   void fail(const char* what) {

@@ -27,23 +27,23 @@ supervisor::behavior_type supervisor::make_behavior() {
   for (auto i = std::size_t{0}; i < children_.size(); ++i)
     start_child(i);
   return {
-    [this](const msg::child_failed& x) {
-      auto i = std::find_if(children_.begin(), children_.end(), [&](const running& r) { return r.actor == x.child; });
-      if (i != children_.end())
-        child_failed(std::size_t(i - children_.begin()), x.what);
-      else if (auto temporary = caf::actor_cast<supervised_actor>(x.child)) {
-        log::warning("supervisor.stopped_child", {{"supervisor", name_}, {"child", x.child->id()}, {"what", x.what}});
-        send(temporary, msg::verdict{msg::decision::stop});
-      }
-    },
-    [this](const msg::child_due& x) {
-      auto [first, last] = affected(options_.how, x.index, children_.size());
-      for (auto i = first; i < last; ++i)
-        restart_child(i, i != x.index);
-    },
-    [this](const msg::verdict& x) { decide(x); },
-    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [this](const msg::describe&) { return describe(); },
+      [this](const msg::child_failed& x) {
+        auto i = std::find_if(children_.begin(), children_.end(), [&](const running& r) { return r.actor == x.child; });
+        if (i != children_.end())
+          child_failed(std::size_t(i - children_.begin()), x.what);
+        else if (auto temporary = caf::actor_cast<supervised_actor>(x.child)) {
+          log::warning("supervisor.stopped_child", {{"supervisor", name_}, {"child", x.child->id()}, {"what", x.what}});
+          send(temporary, msg::verdict{msg::decision::stop});
+        }
+      },
+      [this](const msg::child_due& x) {
+        auto [first, last] = affected(options_.how, x.index, children_.size());
+        for (auto i = first; i < last; ++i)
+          restart_child(i, i != x.index);
+      },
+      [this](const msg::verdict& x) { decide(x); },
+      [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+      [this](const msg::describe&) { return describe(); },
   };
 }
 
@@ -51,7 +51,8 @@ void supervisor::child_failed(std::size_t index, const std::string& what) {
   log::error("supervisor.child_failed", {{"supervisor", name_}, {"child", children_[index].spec.name}, {"what", what}});
   auto wait = history_.failed(std::chrono::steady_clock::now(), options_);
   if (!wait)
-    throw std::runtime_error("too many failures below " + name_ + ", the last: " + children_[index].spec.name + ": " + what);
+    throw std::runtime_error("too many failures below " + name_ + ", the last: " + children_[index].spec.name + ": " +
+                             what);
   if (wait->count() == 0)
     send(this, msg::child_due{index});
   else
@@ -96,10 +97,11 @@ msg::description supervisor::describe() const {
                    {"strategy", options_.how == strategy::one_for_one    ? "one for one"
                                 : options_.how == strategy::rest_for_one ? "rest for one"
                                                                          : "one for all"},
-                   {"intensity", std::to_string(options_.restarts_max) + " restarts in "
-                                   + std::to_string(options_.period.count() / 1000) + " s"}};
+                   {"intensity", std::to_string(options_.restarts_max) + " restarts in " +
+                                     std::to_string(options_.period.count() / 1000) + " s"}};
   for (auto& one : children_)
-    result.fields.emplace_back("child", one.spec.name + (one.actor ? " #" + std::to_string(one.actor->id()) : " (waits)"));
+    result.fields.emplace_back("child",
+                               one.spec.name + (one.actor ? " #" + std::to_string(one.actor->id()) : " (waits)"));
   return result;
 }
 

@@ -43,7 +43,8 @@ std::size_t throttle::size() const {
   return by_age_.size();
 }
 
-std::uint32_t backoff_ms(std::uint32_t failures, std::uint32_t after, std::uint32_t first_ms, std::uint32_t max_ms) noexcept {
+std::uint32_t backoff_ms(std::uint32_t failures, std::uint32_t after, std::uint32_t first_ms,
+                         std::uint32_t max_ms) noexcept {
   if (failures <= after)
     return 0;
   auto doublings = std::min(failures - after - 1, 20u);

@@ -21,9 +21,9 @@ std::string_view to_string(station where) noexcept;
 struct event {
   std::int64_t at_us = 0; ///< Since the epoch.
   station where{};
-  std::string actor;  ///< Who saw it: kind and name.
+  std::string actor;             ///< Who saw it: kind and name.
   std::string from, to, summary; ///< `message chat id=7, 120 bytes`; never a body.
-  std::string xml;    ///< The whole stanza, only for a watcher that asked for bodies.
+  std::string xml;               ///< The whole stanza, only for a watcher that asked for bodies.
 };
 
 /// One watcher. Events beyond `events_max` that wait are dropped and counted.

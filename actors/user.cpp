@@ -4,7 +4,6 @@
 #include "actors/random.hpp"
 #include "actors/reactor_unit.hpp"
 #include "actors/trace.hpp"
-
 #include "persistence/rosters.hpp"
 #include "protocol/namespaces.hpp"
 
@@ -34,55 +33,55 @@ user::behavior_type user::make_behavior() {
   load(awaited_sessions_ != 0);
   // One set for all users.
   static const auto handlers = behavior_type{
-    [](const msg::deliver& x) { self().deliver(x.what); },
-    [](const msg::sent& x) { self().sent(x); },
-    [](const msg::attach& x) -> caf::result<msg::attached> {
-      auto& me = self();
-      if (me.phase_ == phase::retiring)
-        return me.delegate(me.server_.route.shard(me.shard_), x);
-      if (x.again) {
-        me.attach_again(x);
-        return msg::attached{errc::none, me.account_.with_resource(x.resource), me.ctrl(), me.blocks_};
-      }
-      return me.attach(x);
-    },
-    [](const msg::detach& x) { self().detach(x); },
-    [](const msg::lookup& x) -> caf::result<msg::found> {
-      auto& me = self();
-      if (me.phase_ == phase::retiring)
-        return me.delegate(me.server_.route.shard(me.shard_), x);
-      return me.lookup();
-    },
-    [](const msg::set_credentials& x) -> caf::result<msg::outcome> {
-      auto& me = self();
-      if (me.phase_ == phase::retiring)
-        return me.delegate(me.server_.route.shard(me.shard_), x);
-      return me.set_credentials(x);
-    },
-    [](const msg::remove_account& x) -> caf::result<msg::outcome> {
-      auto& me = self();
-      if (me.phase_ == phase::retiring)
-        return me.delegate(me.server_.route.shard(me.shard_), x);
-      return me.remove_account();
-    },
-    [](const msg::committed& x) { self().committed(x); },
-    [](const msg::loaded& x) { self().loaded(x); },
-    [](const msg::was_read& x) { self().was_read(x); },
-    [](const msg::tick&) {
-      auto& me = self();
-      if (me.phase_ == phase::gathering)
-        me.become_ready();
-    },
-    [](const msg::retire& x) {
-      auto& me = self();
-      if (x.now)
-        me.quit();
-      else if (me.idle_since_ms() != 0 && me.phase_ == phase::ready)
-        me.retire();
-    },
-    [](const msg::verdict& x) { self().decide(x); },
-    [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
-    [](const msg::describe&) { return self().describe(); },
+      [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::sent& x) { self().sent(x); },
+      [](const msg::attach& x) -> caf::result<msg::attached> {
+        auto& me = self();
+        if (me.phase_ == phase::retiring)
+          return me.delegate(me.server_.route.shard(me.shard_), x);
+        if (x.again) {
+          me.attach_again(x);
+          return msg::attached{errc::none, me.account_.with_resource(x.resource), me.ctrl(), me.blocks_};
+        }
+        return me.attach(x);
+      },
+      [](const msg::detach& x) { self().detach(x); },
+      [](const msg::lookup& x) -> caf::result<msg::found> {
+        auto& me = self();
+        if (me.phase_ == phase::retiring)
+          return me.delegate(me.server_.route.shard(me.shard_), x);
+        return me.lookup();
+      },
+      [](const msg::set_credentials& x) -> caf::result<msg::outcome> {
+        auto& me = self();
+        if (me.phase_ == phase::retiring)
+          return me.delegate(me.server_.route.shard(me.shard_), x);
+        return me.set_credentials(x);
+      },
+      [](const msg::remove_account& x) -> caf::result<msg::outcome> {
+        auto& me = self();
+        if (me.phase_ == phase::retiring)
+          return me.delegate(me.server_.route.shard(me.shard_), x);
+        return me.remove_account();
+      },
+      [](const msg::committed& x) { self().committed(x); },
+      [](const msg::loaded& x) { self().loaded(x); },
+      [](const msg::was_read& x) { self().was_read(x); },
+      [](const msg::tick&) {
+        auto& me = self();
+        if (me.phase_ == phase::gathering)
+          me.become_ready();
+      },
+      [](const msg::retire& x) {
+        auto& me = self();
+        if (x.now)
+          me.quit();
+        else if (me.idle_since_ms() != 0 && me.phase_ == phase::ready)
+          me.retire();
+      },
+      [](const msg::verdict& x) { self().decide(x); },
+      [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
+      [](const msg::describe&) { return self().describe(); },
   };
   return handlers;
 }
@@ -211,7 +210,9 @@ void user::estimate_memory() {
   memory_bytes.store(std::uint32_t(std::min<std::size_t>(bytes, UINT32_MAX)), std::memory_order_relaxed);
 }
 
-const host* user::own_host() const { return server_.live()->find_host(account_.domain()); }
+const host* user::own_host() const {
+  return server_.live()->find_host(account_.domain());
+}
 
 msg::description user::describe() const {
   static constexpr std::string_view phases[] = {"loading", "gathering", "ready", "retiring"};
@@ -235,7 +236,7 @@ msg::description user::describe() const {
   add("commits under way", pending_.size());
   for (auto& one : views_)
     add("session", std::string{one.full.resource()} +
-                     (one.available ? ", priority " + std::to_string(one.priority) : ", not available"));
+                       (one.available ? ", priority " + std::to_string(one.priority) : ", not available"));
   return result;
 }
 
@@ -258,7 +259,7 @@ msg::attached user::attach(const msg::attach& x) {
         break;
       case conflict_policy::replace:
         send(bound_[*taken].actor, msg::end_stream{errc::conflict, "replaced by a new session"});
-        drop_session(*taken, std::nullopt);
+        drop_session(*taken);
         break;
       }
   if (bound_.size() >= home->options.resources_max)
@@ -289,32 +290,50 @@ void user::attach_again(const msg::attach& x) {
 void user::detach(const msg::detach& x) {
   if (phase_ == phase::gathering && awaited_sessions_ != 0 && --awaited_sessions_ == 0)
     become_ready();
+  tell_directed(x.directed,
+                stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
   if (auto i = find_session(x.full, x.session_id))
-    drop_session(*i, std::nullopt);
+    drop_session(*i);
 }
 
-void user::drop_session(std::size_t index, const std::optional<stanza>& last) {
+void user::drop_session(std::size_t index) {
   auto view = std::move(views_[index]);
-  auto actor = std::move(bound_[index].actor);
   views_.erase(views_.begin() + std::ptrdiff_t(index));
   bound_.erase(bound_.begin() + std::ptrdiff_t(index));
-  if (view.available)
-    broadcast(last ? *last
-                   : stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, jid{}});
+  if (view.available) {
+    note_last_words({});
+    broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, jid{}});
+  }
   if (bound_.empty() && anonymous_) { // Nothing of it may stay.
     anonymous_ = false;
     remove_everything([](errc) {});
   } else if (bound_.empty() && exists_) {
-    auto status = last ? last->child("status", ns::client) : element{};
-    last_activity_ = std::make_unique<last_activity_record>();
+    if (!last_activity_)
+      note_last_words({});
     last_activity_->ms = now_ms();
-    last_activity_->status = status ? status.text() : std::string{};
     auto changes = write_set{};
     accounts::put_last_activity(changes, place(), *last_activity_);
     commit(std::move(changes), std::nullopt, [](errc) {});
   }
   estimate_memory();
   note_idleness();
+}
+
+/// The status that the account's last unavailable presence left (XEP-0012, 4).
+void user::note_last_words(std::string status) {
+  if (!last_activity_)
+    last_activity_ = std::make_unique<last_activity_record>();
+  last_activity_->ms = now_ms();
+  last_activity_->status = std::move(status);
+}
+
+/// Contacts who see the account's presence have been told by the broadcast.
+void user::tell_directed(const std::vector<jid>& directed, stanza gone) {
+  for (auto& to : directed)
+    if (!roster_.is_subscriber(to.bare_text()) && to.bare_text() != account_.text()) {
+      gone.to = to;
+      route(gone);
+    }
 }
 
 std::optional<std::size_t> user::find_session(std::string_view resource) const {
@@ -331,7 +350,9 @@ std::optional<std::size_t> user::find_session(const jid& full, std::uint64_t id)
   return std::nullopt;
 }
 
-void user::to_session(std::size_t index, stanza x) { send(bound_[index].actor, msg::deliver{std::move(x)}); }
+void user::to_session(std::size_t index, stanza x) {
+  send(bound_[index].actor, msg::deliver{std::move(x)});
+}
 
 void user::to_sessions(const stanza& x, bool (*wanted)(const session_view&)) {
   for (auto i = std::size_t{0}; i < views_.size(); ++i)
@@ -349,9 +370,9 @@ void user::commit(write_set changes, std::optional<stanza> request, continuation
   }
   auto x = command{std::uint64_t(id()), ticket, std::move(changes)};
   auto taken = server_.replicas[shard_]->submit(
-    x, [self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<std::uint64_t>& index) {
-      send_from_here(self, msg::committed{ticket, index.code()});
-    });
+      x, [self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<std::uint64_t>& index) {
+        send_from_here(self, msg::committed{ticket, index.code()});
+      });
   if (!taken) {
     count(metrics::instance().commits_failed);
     reload_when_drained_ = true;
@@ -444,17 +465,17 @@ caf::result<msg::found> user::lookup() {
   }
   auto promise = make_response_promise<msg::found>();
   read(
-    [at = place()](const reader& from, msg::was_read& to) {
-      auto record = accounts::find(from, at);
-      to.failure = record.code();
-      if (record && *record)
-        to.value = (*record)->credentials;
-    },
-    [promise, answer](const msg::was_read& x) mutable {
-      answer.failure = x.failure;
-      answer.credentials = x.value.value_or(std::string{});
-      promise.deliver(std::move(answer));
-    });
+      [at = place()](const reader& from, msg::was_read& to) {
+        auto record = accounts::find(from, at);
+        to.failure = record.code();
+        if (record && *record)
+          to.value = (*record)->credentials;
+      },
+      [promise, answer](const msg::was_read& x) mutable {
+        answer.failure = x.failure;
+        answer.credentials = x.value.value_or(std::string{});
+        promise.deliver(std::move(answer));
+      });
   return promise;
 }
 
@@ -500,7 +521,7 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
     // Contacts see the end of every subscription, as if each item had been removed (RFC 6121, 2.5).
     while (!views_.empty()) {
       auto actor = bound_.back().actor;
-      drop_session(views_.size() - 1, std::nullopt);
+      drop_session(views_.size() - 1);
       send(actor, msg::end_stream{errc::not_authorized, "the account was removed"});
     }
     for (auto& item : roster_.items) {

@@ -1,4 +1,5 @@
-// USER: one account. It owns its sessions, its roster and its delivery; what must survive it commits before it shows it.
+// USER: one account. It owns its sessions, its roster and its delivery; what must survive it commits before it shows
+// it.
 //
 // One actor, four sources: user.cpp (its life: start, sessions, commits, end), user_delivery.cpp (stanzas that arrive,
 // offline messages), user_presence.cpp (presence and probes), user_roster.cpp (roster and subscriptions),
@@ -66,8 +67,10 @@ private:
   msg::attached attach(const msg::attach& x);
   void attach_again(const msg::attach& x);
   void detach(const msg::detach& x);
-  /// Takes it out of the lists, and tells whoever saw it that it is gone. `last`: the client's own words, or none.
-  void drop_session(std::size_t index, const std::optional<stanza>& last);
+  /// Takes it out of the lists, and tells whoever saw it that it is gone.
+  void drop_session(std::size_t index);
+  void note_last_words(std::string status);
+  void tell_directed(const std::vector<jid>& directed, stanza gone);
   std::optional<std::size_t> find_session(std::string_view resource) const;
   std::optional<std::size_t> find_session(const jid& full, std::uint64_t id) const;
   void to_session(std::size_t index, stanza x);

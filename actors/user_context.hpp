@@ -1,9 +1,10 @@
-// What the extensions' hooks may know of an account and ask of it. What they ask for is collected here; the user commits
-// it before it answers.
+// What the extensions' hooks may know of an account and ask of it. What they ask for is collected here; the user
+// commits it before it answers.
 #pragma once
 
 #include "actors/host_context.hpp"
 #include "actors/user.hpp"
+#include "persistence/records.hpp"
 
 #include <optional>
 #include <string>

@@ -6,6 +6,7 @@
 #include "actors/user_context.hpp"
 #include "persistence/offline.hpp"
 #include "protocol/delivery.hpp"
+#include "protocol/iq.hpp"
 #include "protocol/namespaces.hpp"
 
 #include <memory>
@@ -100,41 +101,42 @@ void user::deliver_offline(std::size_t session) {
 
 void user::deliver_offline_page(const jid& to, const stored_id& after) {
   read(
-    [at = place(), after](const reader& from, msg::was_read& answer) {
-      auto page = offline::load(from, at, after, offline_page);
-      answer.failure = page.code();
-      if (page)
-        answer.messages = std::make_shared<offline::page>(*std::move(page));
-    },
-    [this, to](const msg::was_read& x) {
-      auto there = find_session(to.resource());
-      if (x.failure != errc::none || !there || !views_[*there].available) {
-        flushing_offline_ = false; // They stay for the next one.
-        return;
-      }
-      for (auto& one : x.messages->messages) {
-        if (one.message.expires_ms != 0 && one.message.expires_ms < now_ms())
-          continue;
-        auto tree = parse_stored(one.message.xml);
-        if (!tree)
-          continue;
-        auto message = stanza{*tree, one.message.from, one.message.to};
-        to_session(*there, message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
-        count(metrics::instance().offline_delivered);
-      }
-      auto more = x.messages->more;
-      auto last = x.messages->messages.empty() ? stored_id{} : x.messages->messages.back().id;
-      auto changes = write_set{};
-      if (more || !x.messages->unreadable.empty())
-        offline::erase(changes, place(), x.messages->messages, offline_);
-      else
-        offline::erase_all(changes, place(), offline_);
-      commit(std::move(changes), std::nullopt, [](errc) {});
-      if (more)
-        deliver_offline_page(to, last);
-      else
-        flushing_offline_ = false;
-    });
+      [at = place(), after](const reader& from, msg::was_read& answer) {
+        auto page = offline::load(from, at, after, offline_page);
+        answer.failure = page.code();
+        if (page)
+          answer.messages = std::make_shared<offline::page>(*std::move(page));
+      },
+      [this, to](const msg::was_read& x) {
+        auto there = find_session(to.resource());
+        if (x.failure != errc::none || !there || !views_[*there].available) {
+          flushing_offline_ = false; // They stay for the next one.
+          return;
+        }
+        for (auto& one : x.messages->messages) {
+          if (one.message.expires_ms != 0 && one.message.expires_ms < now_ms())
+            continue;
+          auto tree = parse_stored(one.message.xml);
+          if (!tree)
+            continue;
+          auto message = stanza{*tree, one.message.from, one.message.to};
+          to_session(*there,
+                     message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
+          count(metrics::instance().offline_delivered);
+        }
+        auto more = x.messages->more;
+        auto last = x.messages->messages.empty() ? stored_id{} : x.messages->messages.back().id;
+        auto changes = write_set{};
+        if (more || !x.messages->unreadable.empty())
+          offline::erase(changes, place(), x.messages->messages, offline_);
+        else
+          offline::erase_all(changes, place(), offline_);
+        commit(std::move(changes), std::nullopt, [](errc) {});
+        if (more)
+          deliver_offline_page(to, last);
+        else
+          flushing_offline_ = false;
+      });
 }
 
 } // namespace xmpp

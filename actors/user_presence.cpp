@@ -10,10 +10,13 @@ namespace xmpp {
 
 namespace {
 
-bool is_available(const session_view& x) { return x.available; }
+bool is_available(const session_view& x) {
+  return x.available;
+}
 
 stanza presence_of(stanza_type type, jid from, jid to) {
-  return {xml::builder{"presence", ns::client}.attribute("type", to_string(type)).finish(), std::move(from), std::move(to)};
+  return {xml::builder{"presence", ns::client}.attribute("type", to_string(type)).finish(), std::move(from),
+          std::move(to)};
 }
 
 } // namespace
@@ -45,6 +48,8 @@ void user::own_presence(const stanza& x, std::size_t session) {
   if (effects.broadcast)
     broadcast(x);
   if (!view.available) {
+    auto status = x.child("status", ns::client);
+    note_last_words(status ? status.text() : std::string{});
     to_session(session, stanza{x.tree, full, full}); // RFC 6121, 4.5.2: also to the one that goes
     return;
   }

@@ -4,6 +4,7 @@
 #include "actors/trace.hpp"
 #include "actors/user.hpp"
 #include "actors/user_context.hpp"
+#include "persistence/blocks.hpp"
 #include "persistence/records.hpp"
 #include "protocol/blocklist.hpp"
 #include "protocol/iq.hpp"
@@ -24,7 +25,10 @@ void user::sent(const msg::sent& x) {
   case stanza_kind::message:
     return;
   case stanza_kind::presence:
-    return is_subscription(x.what.type) ? own_subscription(x.what) : own_presence(x.what, *session);
+    if (is_subscription(x.what.type))
+      return own_subscription(x.what);
+    own_presence(x.what, *session);
+    return tell_directed(x.directed, x.what);
   case stanza_kind::iq:
     if (x.what.payload().ns() != ns::roster)
       return answer(x.what);
@@ -34,21 +38,21 @@ void user::sent(const msg::sent& x) {
 
 /// An iq for the account, from its own sessions or from anybody.
 void user::answer(const stanza& x) {
-  auto name = record_name_for(x, iq_rule::at_account);
+  auto name = record_for(x, iq_rule::at_account);
   if (name.empty())
     return answer_with(x, std::nullopt);
   read(
-    [at = place(), name](const reader& from, msg::was_read& to) {
-      auto record = records::find(from, at, name);
-      to.failure = record.code();
-      if (record)
-        to.value = *std::move(record);
-    },
-    [this, x](const msg::was_read& r) {
-      if (r.failure != errc::none)
-        return refuse(x, r.failure);
-      answer_with(x, r.value);
-    });
+      [at = place(), name](const reader& from, msg::was_read& to) {
+        auto record = records::find(from, at, name);
+        to.failure = record.code();
+        if (record)
+          to.value = *std::move(record);
+      },
+      [this, x](const msg::was_read& r) {
+        if (r.failure != errc::none)
+          return refuse(x, r.failure);
+        answer_with(x, r.value);
+      });
 }
 
 void user::answer_with(const stanza& x, std::optional<std::string> record) {
@@ -62,11 +66,13 @@ void user::answer_with(const stanza& x, std::optional<std::string> record) {
       session && view.is_own(x) && x.type == stanza_type::get && x.payload().ns() == ns::blocking)
     views_[*session].wants_blocks = true;
   if (view.removes_account)
-    return remove_everything([this, x, reply](errc failure) {
-      if (failure != errc::none)
-        return refuse(x, failure);
-      log::info("account.removed", {{"account", account_.text()}});
-    }, reply);
+    return remove_everything(
+        [this, x, reply](errc failure) {
+          if (failure != errc::none)
+            return refuse(x, failure);
+          log::info("registration.removed", {{"account", account_.text()}});
+        },
+        reply);
   if (view.new_password)
     return change_password(x, reply, *std::move(view.new_password));
   if (view.new_blocks)
@@ -83,21 +89,21 @@ void user::answer_with(const stanza& x, std::optional<std::string> record) {
 void user::change_password(const stanza& x, const stanza& reply, std::string password) {
   request(server_.hasher, std::chrono::seconds{30},
           msg::derive{std::move(password), server_.live()->options.sign_in.scram_iterations})
-    .then(
-      [this, x, reply](const msg::derived& d) {
-        if (d.failure != errc::none)
-          return refuse(x, d.failure);
-        auto changes = write_set{};
-        credentials_.clear();
-        accounts::put(changes, place(), {created_ms_, disabled_, d.credentials});
-        commit(std::move(changes), x, [this, x, reply](errc failure) {
-          if (failure != errc::none)
-            return refuse(x, failure);
-          log::info("account.password_changed", {{"account", account_.text()}});
-          route(reply);
-        });
-      },
-      [this, x](const caf::error&) { refuse(x, errc::resource_constraint); });
+      .then(
+          [this, x, reply](const msg::derived& d) {
+            if (d.failure != errc::none)
+              return refuse(x, d.failure);
+            auto changes = write_set{};
+            credentials_.clear();
+            accounts::put(changes, place(), {created_ms_, disabled_, d.credentials});
+            commit(std::move(changes), x, [this, x, reply](errc failure) {
+              if (failure != errc::none)
+                return refuse(x, failure);
+              log::info("registration.password_changed", {{"account", account_.text()}});
+              route(reply);
+            });
+          },
+          [this, x](const caf::error&) { refuse(x, errc::resource_constraint); });
 }
 
 void user::set_blocks(const stanza& x, const stanza& reply, blocklist next, const element& push) {

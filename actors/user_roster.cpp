@@ -13,8 +13,12 @@ namespace xmpp {
 
 namespace {
 
-bool is_available(const session_view& x) { return x.available; }
-bool is_interested(const session_view& x) { return x.interested; }
+bool is_available(const session_view& x) {
+  return x.available;
+}
+bool is_interested(const session_view& x) {
+  return x.interested;
+}
 
 roster_limits limits_of(const host* home) {
   auto limits = roster_limits{};

@@ -180,7 +180,8 @@ stanza stanza::error_reply(errc code, const element& application_condition, std:
   if (code >= errc::bad_format && code < errc::not_leader)
     code = errc::undefined_condition;
   auto out = answer_builder(*this, "error");
-  out.open("error").attribute("type", error_type(code));
+  // What an application's rule refuses stays refused, however the stanza is changed (XEP-0191, 3.3).
+  out.open("error").attribute("type", application_condition ? "cancel" : error_type(code));
   out.open(condition_name(code), ns::stanza_errors).close();
   if (!text.empty())
     out.open("text", ns::stanza_errors).lang("en").text(text).close();
@@ -198,6 +199,15 @@ bool stanza::may_answer_with_error() const noexcept {
   default:
     return true;
   }
+}
+
+stanza stanza::with_lang(std::string_view lang) const {
+  auto out = xml::builder{tree.name(), tree.ns()};
+  copy_attributes(out, tree);
+  out.lang(lang);
+  for (auto& x : tree.children())
+    out.child(x);
+  return with_tree(*this, out.finish());
 }
 
 stanza stanza::with_child(const element& added) const {

@@ -64,6 +64,8 @@ public:
   stanza error_reply(errc code, const element& application_condition, std::string_view text = {}) const;
   bool may_answer_with_error() const noexcept;
 
+  /// A copy in that language; for one that says none itself (RFC 6120, 8.1.5).
+  stanza with_lang(std::string_view lang) const;
   /// A copy with one more child element.
   stanza with_child(const element& added) const;
   /// A copy without the children of that name and namespace, however many there are.

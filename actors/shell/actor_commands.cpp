@@ -74,13 +74,12 @@ bool is_enough(std::vector<entry>& found, const entry& x, std::size_t limit) {
 
 /// Also `7` for `shard 7`.
 void add_named(std::vector<entry>& found, actor_kind kind, std::string_view name, std::size_t limit) {
+  auto is_it = [kind = to_string(kind), name](std::string_view x) {
+    return x == name || (x.size() == kind.size() + 1 + name.size() && x.starts_with(kind) && x[kind.size()] == ' ' &&
+                         x.ends_with(name));
+  };
   if (found.size() < limit)
-    registry::instance().for_each(kind, [&](const entry& x) {
-      auto is_it = x.name == name ||
-                   (is_named_by_kind(x) &&
-                    std::string_view{x.name}.substr(std::min(to_string(kind).size() + 1, x.name.size())) == name);
-      return !is_it || !is_enough(found, x, limit);
-    });
+    registry::instance().for_each(kind, is_it, [&](const entry& x) { return !is_enough(found, x, limit); });
 }
 
 } // namespace
@@ -88,9 +87,11 @@ void add_named(std::vector<entry>& found, actor_kind kind, std::string_view name
 std::vector<entry> find_sessions(const jid& who) {
   auto found = std::vector<entry>{};
   auto text = std::string{who.text()};
-  registry::instance().for_each(actor_kind::session, [&](const entry& x) {
-    if (x.name == text || (who.is_bare() && x.name.starts_with(text) && x.name.substr(text.size()).starts_with('/')))
-      found.push_back(x);
+  auto is_it = [&](std::string_view x) {
+    return x == text || (who.is_bare() && x.starts_with(text) && x.substr(text.size()).starts_with('/'));
+  };
+  registry::instance().for_each(actor_kind::session, is_it, [&](const entry& x) {
+    found.push_back(x);
     return true;
   });
   std::sort(found.begin(), found.end(), [](auto& a, auto& b) { return a.name < b.name; });
