@@ -101,7 +101,7 @@ shows "the tree is drawn" '^[├└]─ '
 shows "titles are in bold" $'\x1b\\[1m[^m]*actor' -e
 fresh
 keys 'actors shard --limit 3' Enter
-shows "numbers stand under their titles" '^shard +shard 0 +[0-9]+ +[0-9]+ +[0-9,]+ +[0-9,]+ '
+shows "numbers stand under their titles" '^shard +shard 0 +[0-9]+ +[0-9,]+ +[0-9,]+ '
 
 # -- an account, its password unseen --
 fresh
