@@ -22,7 +22,7 @@ dependencies:
 	@packaging/install-dependencies
 
 configure: dependencies
-	@cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING -DTROUPE_SANITIZE=$(SANITIZE)
+	@cmake -S . -B $(BUILD) -G Ninja --log-level=WARNING -DTROUPE_SANITIZE=$(SANITIZE) >/dev/null
 
 server: configure
 	@cmake --build $(BUILD) -j $(JOBS) --target troupe
@@ -49,7 +49,7 @@ bench: server
 fuzz:
 	@packaging/install-dependencies clang
 	@cmake -S . -B build-fuzz -G Ninja --log-level=WARNING -DCMAKE_CXX_COMPILER=clang++ -DTROUPE_FUZZ=ON \
-	  -DTROUPE_SANITIZE=address,undefined
+	  -DTROUPE_SANITIZE=address,undefined >/dev/null
 	@cmake --build build-fuzz -j $(JOBS)
 	@set -e; for target in build-fuzz/tests/fuzz_*; do echo "-- $$target"; \
 	  corpus=tests/fuzz/corpus/$${target##*/fuzz_}; mkdir -p build-fuzz/corpus/$${target##*/}; \

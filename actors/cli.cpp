@@ -41,6 +41,22 @@ std::filesystem::path default_config_file() {
   return std::filesystem::exists(local) ? local : std::filesystem::path{"/etc/troupe/troupe.conf"};
 }
 
+/// As somebody in this folder would type it.
+std::string command_line(const std::string& command, const std::filesystem::path& file) {
+  namespace fs = std::filesystem;
+  auto failure = std::error_code{};
+  auto shorter = [&](const fs::path& path) {
+    auto relative = fs::proximate(path, failure).string();
+    return failure || relative.size() > path.string().size() ? path.string() : relative;
+  };
+  auto program = fs::read_symlink("/proc/self/exe", failure);
+  auto is_installed = program.parent_path() == "/usr/bin" || program.parent_path() == "/usr/local/bin";
+  auto out = (is_installed ? "troupe" : shorter(program)) + " " + command;
+  if (!fs::equivalent(default_config_file(), file, failure))
+    out += " --config " + shorter(file);
+  return out;
+}
+
 // -- passwords -------------------------------------------------------------------------------------------------------
 
 /// A line from standard input; on a terminal it is asked for and not shown.
@@ -195,7 +211,8 @@ int init(const std::filesystem::path& folder, std::vector<std::string> domains, 
   std::cout << "Made " << file.string() << ", a self-signed certificate and an account:\n\n"
             << "    address   " << administrator->text() << "\n"
             << "    password  " << password << "\n\n"
-            << "The password is shown this once; `troupe user passwd " << administrator->text() << "` sets another.\n\n"
+            << "The password is shown this once; this sets another:\n\n    "
+            << command_line("user passwd " + std::string{administrator->text()}, file) << "\n\n"
             << std::flush;
   return 0;
 }
@@ -397,22 +414,22 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
 }
 
 void print_welcome(std::ostream& out, const config& options, const std::vector<std::string>& listening_on) {
+  auto run = [&](const std::string& command) { return command_line(command, options.file); };
   out << "Troupe " << version_text << " serves";
   for (auto& host : options.hosts)
     out << ' ' << host.name;
   out << "\n\n";
   for (auto& where : listening_on)
     out << "    listening on  " << where << '\n';
-  out << "    shell         troupe shell --config " << options.file.string() << "\n\n";
+  out << "    shell         " << run("shell") << "\n\n";
   auto& first = options.hosts.front();
   auto port = options.listen.c2s.empty() ? options.listen.c2s_tls.front() : options.listen.c2s.front();
   port = port.substr(port.rfind(':') + 1);
-  out << "A first client: sign in as admin@" << first.name << " with the password that the set-up printed, server "
-      << "localhost, port " << port << ".\nIts certificate may be self-signed; the client will ask. For example:\n\n"
-      << "    profanity -a admin@" << first.name << "     /connect admin@" << first.name << " server localhost port "
-      << port << " tls trust\n\n"
-      << "Another password: troupe user passwd admin@" << first.name << "    More accounts: troupe user add name@"
-      << first.name << '\n'
+  out << "A first client: sign in as admin@" << first.name << " with the password that the set-up printed, server\n"
+      << "localhost, port " << port << ". The certificate may be self-signed: the client will ask. For example:\n\n"
+      << "    profanity\n    /connect admin@" << first.name << " server localhost port " << port << " tls trust\n\n"
+      << "Another password:  " << run("user passwd admin@" + first.name) << "\n"
+      << "More accounts:     " << run("user add name@" + first.name) << "\n"
       << std::flush;
 }
 
