@@ -46,7 +46,9 @@ BOOST_AUTO_TEST_CASE(who_is_blocked_stands_in_the_list_until_unblocked) { // 3.2
 
 BOOST_AUTO_TEST_CASE(an_empty_unblock_unblocks_all) { // 3.5
   auto romeo = client{"romeo"};
-  romeo.set(format("<block xmlns='{}'><item jid='a@example.com'/><item jid='b@example.com'/><item jid='c.example.com'/></block>", ns));
+  romeo.set(format(
+      "<block xmlns='{}'><item jid='a@example.com'/><item jid='b@example.com'/><item jid='c.example.com'/></block>",
+      ns));
   BOOST_TEST(list(romeo).size() == 3u);
   BOOST_TEST(romeo.set(format("<unblock xmlns='{}'/>", ns))["type"] == "result");
   BOOST_TEST(list(romeo).empty());
@@ -84,7 +86,8 @@ BOOST_AUTO_TEST_CASE(what_a_blocked_person_sends_does_not_arrive) { // 3.3
   for (auto& to : {romeo.bare(), romeo.full()}) {
     for (auto type : {"normal", "chat"}) {
       tybalt.send("<message to='{}' type='{}' id='m'><body>villain</body></message>", to, type);
-      tybalt.receives("<message from='{}' type='error' id='m'>{}</message>", to, error_of("cancel", "service-unavailable"));
+      tybalt.receives("<message from='{}' type='error' id='m'>{}</message>", to,
+                      error_of("cancel", "service-unavailable"));
     }
     BOOST_TEST(condition(tybalt.get("<ping xmlns='urn:xmpp:ping'/>", to)) == "service-unavailable");
     BOOST_TEST(condition(tybalt.get("<vCard xmlns='vcard-temp'/>", to)) == "service-unavailable");
@@ -116,12 +119,13 @@ BOOST_AUTO_TEST_CASE(to_be_blocked_looks_as_if_nobody_were_there) { // 3.3; dige
     tybalt.forget();
     return out;
   };
-  for (auto stanza : {"message type='chat'><body>x</body></message>", "message ><body>x</body></message>",
-                      "message type='groupchat'><body>x</body></message>",
-                      "message type='headline'><body>x</body></message>", "iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
-                      "iq type='get'><vCard xmlns='vcard-temp'/></iq>", "iq type='get'><query xmlns='jabber:iq:last'/></iq>",
-                      "iq type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
-                      "iq type='set'><query xmlns='urn:example:q'/></iq>", "presence type='probe'/>", "presence />"}) {
+  for (auto stanza :
+       {"message type='chat'><body>x</body></message>", "message ><body>x</body></message>",
+        "message type='groupchat'><body>x</body></message>", "message type='headline'><body>x</body></message>",
+        "iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>", "iq type='get'><vCard xmlns='vcard-temp'/></iq>",
+        "iq type='get'><query xmlns='jabber:iq:last'/></iq>",
+        "iq type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+        "iq type='set'><query xmlns='urn:example:q'/></iq>", "presence type='probe'/>", "presence />"}) {
     BOOST_TEST_CONTEXT(stanza)
     BOOST_TEST(says(romeo.bare(), stanza) == says(nobody, stanza));
     BOOST_TEST_CONTEXT("to the resource: " << stanza)
@@ -148,10 +152,11 @@ BOOST_AUTO_TEST_CASE(what_one_sends_to_whom_one_blocked_is_not_acceptable) { // 
   blocks(romeo, tybalt.bare());
   for (auto& to : {tybalt.bare(), tybalt.full()}) {
     romeo.send("<message to='{}' id='m'><body>x</body></message>", to);
-    romeo.receives("<message from='{}' type='error' id='m'><error type='cancel'>"
-                   "<not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><blocked xmlns='urn:xmpp:blocking:errors'/>"
-                   "</error></message>",
-                   to);
+    romeo.receives(
+        "<message from='{}' type='error' id='m'><error type='cancel'>"
+        "<not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><blocked xmlns='urn:xmpp:blocking:errors'/>"
+        "</error></message>",
+        to);
     BOOST_TEST(condition(romeo.get("<ping xmlns='urn:xmpp:ping'/>", to)) == "not-acceptable");
   }
   settle(tybalt, tybalt);

@@ -5,6 +5,7 @@
 #include "tests/fixtures/scram.hpp"
 
 #include <boost/test/unit_test.hpp>
+
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -57,8 +58,9 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
       x.features();
       a.password.sends(a.who.password);
       a.may_exist = true;
-      auto answer = x.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password></query>",
-                                 a.who.name, a.who.password));
+      auto answer =
+          x.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password></query>",
+                       a.who.name, a.who.password));
       if (answer["type"] != "result" && condition(answer) != "conflict")
         return;
       a.password.is_answered();
@@ -71,7 +73,9 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
       switch (random() % 7) {
       case 0: {
         a.password.sends("p" + value);
-        if (x.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>p{}</password></query>", a.who.name, value), a.who.domain)["type"] == "result")
+        if (x.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>p{}</password></query>",
+                         a.who.name, value),
+                  a.who.domain)["type"] == "result")
           a.password.is_answered();
         break;
       }
@@ -83,7 +87,8 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
       }
       case 2: {
         a.private_xml.sends(value);
-        if (x.set("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>" + value + "</a></query>")["type"] == "result")
+        if (x.set("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>" + value + "</a></query>")["type"] ==
+            "result")
           a.private_xml.is_answered();
         break;
       }
@@ -92,7 +97,8 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
         auto& item = a.roster[jid];
         auto removes = item.known != "" && item.known != "gone" && random() % 3 == 0;
         item.sends(removes ? "gone" : value);
-        if (x.set(format("<query xmlns='jabber:iq:roster'><item jid='{}' {}/></query>", jid, raw_xml{removes ? "subscription='remove'" : "name='" + value + "'"}))["type"] == "result")
+        if (x.set(format("<query xmlns='jabber:iq:roster'><item jid='{}' {}/></query>", jid,
+                         raw_xml{removes ? "subscription='remove'" : "name='" + value + "'"}))["type"] == "result")
           item.is_answered();
         break;
       }
@@ -101,7 +107,8 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
         auto& block = a.blocks[jid];
         auto frees = block.known == "blocked";
         block.sends(frees ? "free" : "blocked");
-        if (x.set(format("<{} xmlns='urn:xmpp:blocking'><item jid='{}'/></{}>", frees ? "unblock" : "block", jid, frees ? "unblock" : "block"))["type"] == "result")
+        if (x.set(format("<{} xmlns='urn:xmpp:blocking'><item jid='{}'/></{}>", frees ? "unblock" : "block", jid,
+                         frees ? "unblock" : "block"))["type"] == "result")
           block.is_answered();
         break;
       }
@@ -109,7 +116,8 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
         if (a.friend_jid.empty()) {
           a.friend_jid = mailbox.bare();
           x.send("<presence to='{}' type='subscribe'/>", a.friend_jid);
-          x.receives("<iq type='set'><query xmlns='jabber:iq:roster'><item jid='{}' ask='subscribe'/></query></iq>", a.friend_jid);
+          x.receives("<iq type='set'><query xmlns='jabber:iq:roster'><item jid='{}' ask='subscribe'/></query></iq>",
+                     a.friend_jid);
           a.subscription_pushed = true;
         }
         break;
@@ -153,7 +161,8 @@ void is_as_it_was_left(const server& here, actor& a) {
     a.who.password = a.password.known;
     auto x = client{here, a.who, {.state = upto::bound}};
     auto settle_on = [&](const char* what, durable& state, const std::string& value) {
-      BOOST_TEST_CONTEXT(what << ": known '" << state.known << "', sent '" << state.sent << "', found '" << value << "'")
+      BOOST_TEST_CONTEXT(what << ": known '" << state.known << "', sent '" << state.sent << "', found '" << value
+                              << "'")
       BOOST_TEST(state.allows(value));
       state = {value, value};
     };
@@ -177,7 +186,10 @@ void is_as_it_was_left(const server& here, actor& a) {
     for (auto& item : list.find("blocklist")->children)
       blocked.insert(item["jid"]);
     for (auto& [jid, state] : a.blocks)
-      settle_on(jid.c_str(), state, blocked.count(jid) ? "blocked" : state.known.empty() && state.sent == "blocked" ? "" : "free");
+      settle_on(jid.c_str(), state,
+                blocked.count(jid)                               ? "blocked"
+                : state.known.empty() && state.sent == "blocked" ? ""
+                                                                 : "free");
     x.leaves();
   }
 }
@@ -202,7 +214,8 @@ BOOST_AUTO_TEST_CASE(what_was_answered_with_success_survives_a_kill_at_any_momen
         actors.emplace_back().who.name = unique("person");
     auto threads = std::vector<std::thread>{};
     for (auto& a : actors)
-      threads.emplace_back([&, seed = random()] { lives(here, a, mailbox, std::mt19937{static_cast<unsigned>(seed)}); });
+      threads.emplace_back(
+          [&, seed = random()] { lives(here, a, mailbox, std::mt19937{static_cast<unsigned>(seed)}); });
     // The kill's moment is the experiment: a random time, not a wait for something.
     std::this_thread::sleep_for(std::chrono::milliseconds(100 + random() % 900));
     here.kill();

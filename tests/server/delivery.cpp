@@ -3,6 +3,7 @@
 #include "tests/fixtures/client.hpp"
 
 #include <boost/test/unit_test.hpp>
+
 #include <map>
 #include <memory>
 
@@ -19,9 +20,10 @@ struct juliet_everywhere {
   explicit juliet_everywhere(std::initializer_list<const char*> resources) {
     for (auto resource : resources) {
       auto priority = resource[0] == 'h' ? 5 : resource[0] == 'm' ? -1 : 0;
-      at[resource] = std::make_unique<client>(
-        who, client_options{.state = resource[0] == 'b' ? upto::bound : upto::available, .resource = resource,
-                            .priority = priority});
+      at[resource] =
+          std::make_unique<client>(who, client_options{.state = resource[0] == 'b' ? upto::bound : upto::available,
+                                                       .resource = resource,
+                                                       .priority = priority});
     }
     for (auto& [resource, x] : at)
       x->ping(who.bare());
@@ -72,7 +74,8 @@ BOOST_AUTO_TEST_CASE(a_message_to_the_account_reaches_the_resources_that_want_it
   BOOST_TEST(juliet.message(juliet.who.bare(), "headline") == "high nil");
   BOOST_TEST(juliet.message(juliet.who.bare(), "groupchat") == "error service-unavailable");
   BOOST_TEST(juliet.message(juliet.who.bare(), "error") == "");
-  BOOST_TEST(unless_among(juliet.message(juliet.who.bare(), "no-such-type"), {"high", "high nil"}) == ""); // 5.2.2: normal
+  BOOST_TEST(unless_among(juliet.message(juliet.who.bare(), "no-such-type"), {"high", "high nil"}) ==
+             ""); // 5.2.2: normal
 }
 
 BOOST_AUTO_TEST_CASE(equal_priorities_lose_nothing) {
@@ -135,11 +138,14 @@ BOOST_AUTO_TEST_CASE(an_iq_to_a_resource_reaches_it_and_no_other) { // 8.5.3.1
   auto juliet = juliet_everywhere{"high", "minus", "bound"};
   for (auto resource : {"high", "minus", "bound"}) {
     auto id = juliet.romeo.fresh_id();
-    juliet.romeo.send("<iq type='get' to='{}/{}' id='{}'><query xmlns='urn:example:q'/></iq>", juliet.who.bare(), resource, id);
+    juliet.romeo.send("<iq type='get' to='{}/{}' id='{}'><query xmlns='urn:example:q'/></iq>", juliet.who.bare(),
+                      resource, id);
     auto& x = *juliet.at[resource];
     x.receives("<iq type='get' from='{}' id='{}'><query xmlns='urn:example:q'/></iq>", juliet.romeo.full(), id);
-    x.send("<iq type='result' to='{}' id='{}'><query xmlns='urn:example:q' answer='42'/></iq>", juliet.romeo.full(), id);
-    juliet.romeo.receives("<iq type='result' from='{}' id='{}'><query xmlns='urn:example:q' answer='42'/></iq>", x.full(), id);
+    x.send("<iq type='result' to='{}' id='{}'><query xmlns='urn:example:q' answer='42'/></iq>", juliet.romeo.full(),
+           id);
+    juliet.romeo.receives("<iq type='result' from='{}' id='{}'><query xmlns='urn:example:q' answer='42'/></iq>",
+                          x.full(), id);
   }
 }
 
@@ -160,7 +166,8 @@ BOOST_AUTO_TEST_CASE(an_account_that_does_not_exist_is_service_unavailable_or_si
   for (auto& to : {unique("nobody") + "@localhost", unique("nobody") + "@localhost/balcony"}) {
     for (auto type : {"normal", "chat", "groupchat"}) {
       romeo.send("<message to='{}' type='{}' id='m'/>", to, type);
-      romeo.receives("<message from='{}' type='error' id='m'>{}</message>", to, error_of("cancel", "service-unavailable"));
+      romeo.receives("<message from='{}' type='error' id='m'>{}</message>", to,
+                     error_of("cancel", "service-unavailable"));
     }
     BOOST_TEST(condition(romeo.get("<query xmlns='urn:example:q'/>", to)) == "service-unavailable");
     romeo.send("<message to='{}' type='error'>{}</message>", to, error_of("cancel", "gone"));
@@ -225,10 +232,11 @@ BOOST_AUTO_TEST_CASE(what_a_message_carries_arrives_as_it_was) {
   auto romeo = client{"romeo"};
   auto juliet = client{"juliet"};
   auto content = std::string{
-    "<subject xml:lang='cs'>ž</subject><body xml:lang='en'>&amp;&lt;&gt;&quot;&apos; 😀 \n\t line</body>"
-    "<thread parent='p'>t</thread><x xmlns='urn:example:x' xmlns:y='urn:example:y' y:attribute='&#10;&#9;v'>"
-    "<y:z/>text<plain xmlns=''/><a xmlns='urn:example:x'>mixed <b/> content</a></x>"};
-  romeo.send_bytes("<message to='" + juliet.full() + "' type='chat' id='c' xml:lang='de' extra='e'>" + content + "</message>");
+      "<subject xml:lang='cs'>ž</subject><body xml:lang='en'>&amp;&lt;&gt;&quot;&apos; 😀 \n\t line</body>"
+      "<thread parent='p'>t</thread><x xmlns='urn:example:x' xmlns:y='urn:example:y' y:attribute='&#10;&#9;v'>"
+      "<y:z/>text<plain xmlns=''/><a xmlns='urn:example:x'>mixed <b/> content</a></x>"};
+  romeo.send_bytes("<message to='" + juliet.full() + "' type='chat' id='c' xml:lang='de' extra='e'>" + content +
+                   "</message>");
   auto sent = parse_element("<message type='chat' id='c' xml:lang='de'>" + content + "</message>");
   auto got = juliet.receives("<message id='c'/>");
   BOOST_TEST(got["type"] == "chat");

@@ -1,10 +1,11 @@
 // Many strangers, slow strangers, and limits per address: each on a server of its own, whose limits are small.
 //
-// TROUPE_HALF_OPEN is how many half-open connections stand while a user signs in (usually 2,000), TROUPE_HALF_STREAMS how
-// many streams are begun and dropped while the memory is watched (usually 4,000).
+// TROUPE_HALF_OPEN is how many half-open connections stand while a user signs in (usually 2,000), TROUPE_HALF_STREAMS
+// how many streams are begun and dropped while the memory is watched (usually 4,000).
 #include "tests/fixtures/client.hpp"
 
 #include <boost/test/unit_test.hpp>
+
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -22,8 +23,8 @@ int setting(const char* name, int otherwise) {
   return given ? std::atoi(given) : otherwise;
 }
 
-/// Feeds `bytes` one after the other, slower than any limit would like, until the server has had enough. Returns what it
-/// said in the end. The pause is the attack, not a wait for a result.
+/// Feeds `bytes` one after the other, slower than any limit would like, until the server has had enough. Returns what
+/// it said in the end. The pause is the attack, not a wait for a result.
 std::string trickles(wire& x, const std::function<std::string(int)>& bytes) {
   auto said = std::string{};
   auto end = clock::now() + patience();
@@ -43,7 +44,9 @@ std::string trickles(wire& x, const std::function<std::string(int)>& bytes) {
   return said + "(still open)";
 }
 
-bool closed(const std::string& said) { return said.size() >= 8 && said.substr(said.size() - 8) == "(closed)"; }
+bool closed(const std::string& said) {
+  return said.size() >= 8 && said.substr(said.size() - 8) == "(closed)";
+}
 
 } // namespace
 
@@ -70,12 +73,56 @@ BOOST_AUTO_TEST_CASE(no_trickle_of_bytes_extends_the_time_before_sign_in) { // s
     BOOST_TEST(end.find("stays open") == end.npos);
   }
   auto header_bytes = std::string{header};
-  for (auto& [what, bytes] : std::vector<std::pair<std::string, std::function<std::string(int)>>>{
-         {"a header that never ends", [&](int i) { return i == 0 ? header_bytes.substr(0, 60) : std::string{" "}; }},
-         {"white space in a stream", [&](int i) { return i == 0 ? header_bytes : std::string{" "}; }},
-         {"an element that never ends", [&](int i) { return i == 0 ? header_bytes + "<auth " : std::string{" "}; }},
-         {"whole requests", [&](int i) { return i == 0 ? header_bytes : "<iq type='get' id='x'><query xmlns='jabber:iq:register'/></iq>"; }},
-         {"restarted attempts", [&](int i) { return i == 0 ? header_bytes : "<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>"; }}}) {
+  for (auto& [what,
+              bytes] : std::vector<std::
+                                       pair<
+                                           std::string, std::function<std::string(int)>>>{{"a header that never ends",
+                                                                                           [&](int i) {
+                                                                                             return i == 0
+                                                                                                        ? header_bytes
+                                                                                                              .substr(
+                                                                                                                  0, 60)
+                                                                                                        : std::string{
+                                                                                                              " "};
+                                                                                           }},
+                                                                                          {"white space in a stream",
+                                                                                           [&](int i) {
+                                                                                             return i == 0
+                                                                                                        ? header_bytes
+                                                                                                        : std::string{
+                                                                                                              " "};
+                                                                                           }},
+                                                                                          {"an element that never ends",
+                                                                                           [&](int i) {
+                                                                                             return i == 0
+                                                                                                        ? header_bytes +
+                                                                                                              "<auth "
+                                                                                                        : std::string{
+                                                                                                              " "};
+                                                                                           }},
+                                                                                          {"whole requests",
+                                                                                           [&](int i) {
+                                                                                             return i == 0
+                                                                                                        ? header_bytes
+                                                                                                        : "<iq "
+                                                                                                          "type='get' "
+                                                                                                          "id='x'><"
+                                                                                                          "query "
+                                                                                                          "xmlns='"
+                                                                                                          "jabber:iq:"
+                                                                                                          "register'/"
+                                                                                                          "></iq>";
+                                                                                           }},
+                                                                                          {"restarted attempts",
+                                                                                           [&](int i) {
+                                                                                             return i == 0
+                                                                                                        ? header_bytes
+                                                                                                        : "<abort "
+                                                                                                          "xmlns='urn:"
+                                                                                                          "ietf:params:"
+                                                                                                          "xml:ns:xmpp-"
+                                                                                                          "sasl'/>";
+                                                                                           }}}) {
     auto x = client{here};
     BOOST_TEST_CONTEXT(what)
     BOOST_TEST(closed(trickles(x.wire(), bytes)));
@@ -151,16 +198,29 @@ BOOST_AUTO_TEST_CASE(streams_begun_and_dropped_leave_nothing_behind) { // CVE-20
     auto how = i % 7 == 6 ? transport::direct_tls : transport::plain;
     auto x = client{here, how};
     switch (i % 7) {
-    case 0: break;
-    case 1: x.wire().send("<stream:stream xmlns='jabber:cl"); break;
-    case 2: x.opens(), x.features(), x.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SH"); break;
+    case 0:
+      break;
+    case 1:
+      x.wire().send("<stream:stream xmlns='jabber:cl");
+      break;
+    case 2:
+      x.opens(), x.features(), x.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SH");
+      break;
     case 3:
       x.opens(), x.features();
       x.authenticates({who.name, who.domain, "wrong"}); // a failed login that stays
       break;
-    case 4: x.opens(), x.features(), x.send("<!DOCTYPE"), x.stream_error(); break;
-    case 5: x.opens(), x.features(), x.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1hLHI9Yg==</auth>"), x.next(); break;
-    case 6: x.makes_tls(), x.opens(), x.features(); break;
+    case 4:
+      x.opens(), x.features(), x.send("<!DOCTYPE"), x.stream_error();
+      break;
+    case 5:
+      x.opens(), x.features(),
+          x.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1hLHI9Yg==</auth>"),
+          x.next();
+      break;
+    case 6:
+      x.makes_tls(), x.opens(), x.features();
+      break;
     }
     if (i % 2)
       x.breaks();
@@ -235,7 +295,9 @@ BOOST_AUTO_TEST_CASE(one_address_holds_so_many_connections) { // XEP-0205, 4.1
 }
 
 BOOST_AUTO_TEST_CASE(one_address_connects_so_often) { // XEP-0205, 4.1
-  auto here = server{{.settings = {{"listen.loopback_is_exempt", "false"}, {"listen.per_address_burst", "10"}, {"listen.per_address_per_minute", "1"}}}};
+  auto here = server{{.settings = {{"listen.loopback_is_exempt", "false"},
+                                   {"listen.per_address_burst", "10"},
+                                   {"listen.per_address_per_minute", "1"}}}};
   if (here.is_peer())
     return;
   auto refused = 0;
@@ -251,7 +313,9 @@ BOOST_AUTO_TEST_CASE(one_address_connects_so_often) { // XEP-0205, 4.1
 }
 
 BOOST_AUTO_TEST_CASE(one_address_registers_so_many_accounts) { // XEP-0077, 11
-  auto here = server{{.settings = {{"listen.loopback_is_exempt", "false"}, {"listen.per_address_max", "0"}, {"listen.per_address_per_minute", "0"},
+  auto here = server{{.settings = {{"listen.loopback_is_exempt", "false"},
+                                   {"listen.per_address_max", "0"},
+                                   {"listen.per_address_per_minute", "0"},
                                    {"sign_in.registrations_per_address_per_hour", "3"}}}};
   if (here.is_peer())
     return;
@@ -261,7 +325,8 @@ BOOST_AUTO_TEST_CASE(one_address_registers_so_many_accounts) { // XEP-0077, 11
 }
 
 BOOST_AUTO_TEST_CASE(guesses_get_slower_but_the_owner_comes_in) { // XEP-0205, 4.2
-  auto here = server{{.settings = {{"sign_in.backoff_after", "3"}, {"sign_in.backoff_ms", "200"}, {"sign_in.backoff_ms_max", "800"}}}};
+  auto here = server{
+      {.settings = {{"sign_in.backoff_after", "3"}, {"sign_in.backoff_ms", "200"}, {"sign_in.backoff_ms_max", "800"}}}};
   if (here.is_peer())
     return;
   auto who = registers(here, "romeo");
@@ -296,18 +361,22 @@ BOOST_AUTO_TEST_CASE(where_tls_is_required_nothing_else_comes_first) { // CVE-20
   BOOST_TEST(!features.find("register"));
   x.send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1hLHI9Yg==</auth>");
   auto answer = x.next();
-  BOOST_TEST(unless_among(condition(answer), {"encryption-required", "invalid-mechanism", "policy-violation", "not-authorized"}) == "");
+  BOOST_TEST(unless_among(condition(answer),
+                          {"encryption-required", "invalid-mechanism", "policy-violation", "not-authorized"}) == "");
   auto other = client{here};
   other.opens();
   other.features();
-  other.send("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>mallory</username><password>p</password></query></iq>");
+  other.send("<iq type='set' id='r'><query "
+             "xmlns='jabber:iq:register'><username>mallory</username><password>p</password></query></iq>");
   BOOST_TEST(condition(other.next()) != "");
   auto romeo = client{here, transport::direct_tls};
   romeo.makes_tls();
   romeo.opens();
   romeo.features();
   auto who = account{unique("romeo")};
-  BOOST_TEST(romeo.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password></query>", who.name, who.password))["type"] == "result");
+  BOOST_TEST(
+      romeo.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password></query>",
+                       who.name, who.password))["type"] == "result");
   romeo.signs_in(who);
   auto starttls = client{here, who, {.how = transport::starttls}};
   starttls.ping();

@@ -14,10 +14,12 @@ BOOST_AUTO_TEST_CASE(an_unknown_namespace_is_service_unavailable_everywhere) { /
   for (auto& to : {std::string{}, std::string{"localhost"}, romeo.bare(), juliet.bare(), nobody, nobody + "/x",
                    std::string{"localhost/resource"}}) {
     BOOST_TEST_CONTEXT("to '" << to << "'") {
-      for (auto answer : {romeo.get("<query xmlns='urn:example:unknown'/>", to), romeo.set("<query xmlns='urn:example:unknown'/>", to)}) {
+      for (auto answer : {romeo.get("<query xmlns='urn:example:unknown'/>", to),
+                          romeo.set("<query xmlns='urn:example:unknown'/>", to)}) {
         BOOST_TEST(condition(answer) == "service-unavailable");
         BOOST_TEST(error_type(answer) == "cancel");
-        BOOST_TEST((answer["from"] == to || (answer["from"] == "" && (to.empty() || to == romeo.bare())) || to.empty()));
+        BOOST_TEST(
+            (answer["from"] == to || (answer["from"] == "" && (to.empty() || to == romeo.bare())) || to.empty()));
       }
     }
   }
@@ -35,11 +37,12 @@ BOOST_AUTO_TEST_CASE(a_request_for_an_account_is_never_given_to_its_clients) {
 
 BOOST_AUTO_TEST_CASE(an_iq_that_breaks_the_rules_is_a_bad_request) { // 8.2.3
   auto romeo = client{"romeo"};
-  for (auto iq : {"<iq type='get' to='localhost' id='i'/>", "<iq type='set' to='localhost' id='i'/>",
-                  "<iq type='get' to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/><ping xmlns='urn:xmpp:ping'/></iq>",
-                  "<iq type='ask' to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/></iq>",
-                  "<iq to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/></iq>",
-                  "<iq type='' to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/></iq>"}) {
+  for (auto iq :
+       {"<iq type='get' to='localhost' id='i'/>", "<iq type='set' to='localhost' id='i'/>",
+        "<iq type='get' to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/><ping xmlns='urn:xmpp:ping'/></iq>",
+        "<iq type='ask' to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/></iq>",
+        "<iq to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/></iq>",
+        "<iq type='' to='localhost' id='i'><ping xmlns='urn:xmpp:ping'/></iq>"}) {
     BOOST_TEST_CONTEXT(iq) {
       romeo.send_bytes(iq);
       romeo.receives("<iq type='error' id='i'>{}</iq>", error_of("modify", "bad-request"));

@@ -6,6 +6,7 @@
 #include "tests/fixtures/scram.hpp"
 
 #include <boost/test/unit_test.hpp>
+
 #include <cstdlib>
 #include <random>
 
@@ -16,15 +17,52 @@ namespace {
 constexpr auto sasl_ns = "urn:ietf:params:xml:ns:xmpp-sasl";
 
 enum class action {
-  open, open_elsewhere, starttls, plain_good, plain_bad, plain_forged, scram_good, scram_begin, response, abort,
-  no_such_mechanism, anonymous, bind, session, message, presence, roster, register_form, unknown, white_space, close, count
+  open,
+  open_elsewhere,
+  starttls,
+  plain_good,
+  plain_bad,
+  plain_forged,
+  scram_good,
+  scram_begin,
+  response,
+  abort,
+  no_such_mechanism,
+  anonymous,
+  bind,
+  session,
+  message,
+  presence,
+  roster,
+  register_form,
+  unknown,
+  white_space,
+  close,
+  count
 };
 
 const char* name_of(action x) {
-  static const char* const names[] = {"open", "open elsewhere", "starttls", "PLAIN, good", "PLAIN, bad", "PLAIN for another",
-                                      "SCRAM, good", "SCRAM, first half", "response", "abort", "no such mechanism",
-                                      "ANONYMOUS", "bind", "session", "message", "presence", "roster", "register", "unknown",
-                                      "white space", "close"};
+  static const char* const names[] = {"open",
+                                      "open elsewhere",
+                                      "starttls",
+                                      "PLAIN, good",
+                                      "PLAIN, bad",
+                                      "PLAIN for another",
+                                      "SCRAM, good",
+                                      "SCRAM, first half",
+                                      "response",
+                                      "abort",
+                                      "no such mechanism",
+                                      "ANONYMOUS",
+                                      "bind",
+                                      "session",
+                                      "message",
+                                      "presence",
+                                      "roster",
+                                      "register",
+                                      "unknown",
+                                      "white space",
+                                      "close"};
   return names[static_cast<int>(x)];
 }
 
@@ -33,7 +71,8 @@ struct model {
   client x;
   const account& who;
   const account& other;
-  bool is_open = false, is_secure = false, is_signed_in = false, is_bound = false, in_exchange = false, has_ended = false;
+  bool is_open = false, is_secure = false, is_signed_in = false, is_bound = false, in_exchange = false,
+       has_ended = false;
   int attempts = 0;
 
   model(const account& who, const account& other) : who(who), other(other) {}
@@ -93,14 +132,14 @@ struct model {
   }
 
   void does(action what) {
-    if (!is_open && what != action::open && what != action::open_elsewhere &&
-        what != action::white_space) {
+    if (!is_open && what != action::open && what != action::open_elsewhere && what != action::white_space) {
       // Anything else in place of a header is no stream.
       if (what == action::close)
         x.send("</stream:stream>");
       else
         x.send("<message xmlns='jabber:client'/>");
-      must_end({"not-well-formed", "bad-format", "invalid-namespace", "invalid-xml", "bad-namespace-prefix", "not-authorized"});
+      must_end({"not-well-formed", "bad-format", "invalid-namespace", "invalid-xml", "bad-namespace-prefix",
+                "not-authorized"});
       return;
     }
     switch (what) {
@@ -124,7 +163,8 @@ struct model {
         auto got = hears();
         BOOST_TEST(got.name != "proceed");
         if (!has_ended)
-          must_end({"not-authorized", "unsupported-stanza-type", "policy-violation", "no stream error, but the connection ended"});
+          must_end({"not-authorized", "unsupported-stanza-type", "policy-violation",
+                    "no stream error, but the connection ended"});
         return;
       }
       auto got = hears();
@@ -237,7 +277,8 @@ struct model {
       BOOST_TEST(x.ends());
       has_ended = true;
       return;
-    case action::count: return;
+    case action::count:
+      return;
     }
   }
 
@@ -290,7 +331,8 @@ BOOST_AUTO_TEST_CASE(any_order_of_steps_ends_in_success_or_in_the_right_error) {
         // Half of the runs begin as they should, to come further.
         auto begun = seed % 2 == 0;
         for (auto i = 0; i < 12 && !client.has_ended; ++i) {
-          auto what = begun && i == 0 ? action::open : static_cast<action>(random() % static_cast<unsigned>(action::count));
+          auto what =
+              begun && i == 0 ? action::open : static_cast<action>(random() % static_cast<unsigned>(action::count));
           if (begun && !client.is_open && random() % 4)
             what = action::open;
           steps += std::string{steps.empty() ? "" : ", "} + name_of(what);

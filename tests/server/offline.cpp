@@ -2,6 +2,7 @@
 #include "tests/fixtures/client.hpp"
 
 #include <boost/test/unit_test.hpp>
+
 #include <regex>
 
 using namespace xmpp::test;
@@ -9,7 +10,8 @@ using namespace xmpp::test;
 namespace {
 
 /// Sends a message and waits until the server has taken it, or refused it: the condition, or nothing.
-std::string leaves_message(client& romeo, const std::string& to, const std::string& attributes, const std::string& content) {
+std::string leaves_message(client& romeo, const std::string& to, const std::string& attributes,
+                           const std::string& content) {
   auto id = romeo.fresh_id();
   romeo.send("<message to='{}' id='{}' {}>{}</message>", to, id, raw_xml{attributes}, raw_xml{content});
   romeo.ping(to.substr(0, to.find('/')));
@@ -66,7 +68,8 @@ BOOST_AUTO_TEST_CASE(only_what_is_worth_keeping_is_kept) { // XEP-0160, 3; XEP-0
   BOOST_TEST(leaves_message(romeo, juliet.bare(), "type='error'", body + error_of("cancel", "gone").xml) == "");
   leaves_message(romeo, juliet.bare(), "type='chat'", "<composing xmlns='http://jabber.org/protocol/chatstates'/>");
   leaves_message(romeo, juliet.bare(), "type='chat'", body + "<no-store xmlns='urn:xmpp:hints'/>");
-  leaves_message(romeo, juliet.bare(), "type='chat'", "<body>kept</body><active xmlns='http://jabber.org/protocol/chatstates'/>");
+  leaves_message(romeo, juliet.bare(), "type='chat'",
+                 "<body>kept</body><active xmlns='http://jabber.org/protocol/chatstates'/>");
   leaves_message(romeo, juliet.bare(), "type='chat'", "<x xmlns='urn:example:x'/><store xmlns='urn:xmpp:hints'/>");
   auto waiting = messages_waiting_for(juliet);
   BOOST_REQUIRE(waiting.size() == 2u);
@@ -77,7 +80,8 @@ BOOST_AUTO_TEST_CASE(only_what_is_worth_keeping_is_kept) { // XEP-0160, 3; XEP-0
 BOOST_AUTO_TEST_CASE(what_waits_keeps_all_that_it_carries) {
   auto juliet = registers("juliet");
   auto romeo = client{"romeo"};
-  auto content = std::string{"<subject>s</subject><body xml:lang='de'>&lt;ü😀&gt;</body><x xmlns='urn:example:x' a='&amp;'><y/>z</x>"};
+  auto content = std::string{
+      "<subject>s</subject><body xml:lang='de'>&lt;ü😀&gt;</body><x xmlns='urn:example:x' a='&amp;'><y/>z</x>"};
   leaves_message(romeo, juliet.bare(), "type='chat' xml:lang='it'", content);
   auto waiting = messages_waiting_for(juliet);
   BOOST_REQUIRE(waiting.size() == 1u);

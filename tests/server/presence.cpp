@@ -2,6 +2,7 @@
 #include "tests/fixtures/client.hpp"
 
 #include <boost/test/unit_test.hpp>
+
 #include <functional>
 
 using namespace xmpp::test;
@@ -48,8 +49,9 @@ BOOST_AUTO_TEST_CASE(a_change_reaches_contacts_with_all_that_it_carries) { // 4.
   auto romeo = client{"romeo"};
   auto juliet = client{"juliet"};
   befriend(romeo, juliet);
-  juliet.send("<presence id='p1' xml:lang='it'><show>dnd</show><status>o</status><x xmlns='urn:example:x' a='&lt;'>y</x>"
-              "</presence>");
+  juliet.send(
+      "<presence id='p1' xml:lang='it'><show>dnd</show><status>o</status><x xmlns='urn:example:x' a='&lt;'>y</x>"
+      "</presence>");
   auto seen = romeo.receives("<presence from='{}' xml:lang='it'><show>dnd</show><status>o</status>"
                              "<x xmlns='urn:example:x' a='&lt;'>y</x></presence>",
                              juliet.full());
@@ -196,9 +198,9 @@ BOOST_AUTO_TEST_CASE(directed_presence_reaches_a_stranger) { // 4.6.3
 
 BOOST_AUTO_TEST_CASE(who_got_directed_presence_is_told_of_its_end) { // 4.6.3
   auto endings = std::vector<std::function<void(client&)>>{
-    [](client& x) { x.send("<presence type='unavailable'/>"); },
-    [](client& x) { x.leaves(); },
-    [](client& x) { x.breaks(); },
+      [](client& x) { x.send("<presence type='unavailable'/>"); },
+      [](client& x) { x.leaves(); },
+      [](client& x) { x.breaks(); },
   };
   for (auto& end : endings) {
     auto romeo = client{"romeo"};

@@ -26,7 +26,8 @@ bool signs_in(const account& who) {
 }
 
 std::string change_of_password(const std::string& name, const std::string& password) {
-  return format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password></query>", name, password);
+  return format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password></query>", name,
+                password);
 }
 
 } // namespace
@@ -72,8 +73,9 @@ BOOST_AUTO_TEST_CASE(a_name_that_is_taken_is_a_conflict_however_it_is_written) {
 
 BOOST_AUTO_TEST_CASE(a_form_that_is_not_filled_in_is_not_acceptable) {
   auto name = unique("romeo");
-  for (auto& fields : {std::string{}, format("<username>{}</username>", name), std::string{"<password>x</password>"},
-                       format("<username>{}</username><password/>", name), std::string{"<username/><password>x</password>"}}) {
+  for (auto& fields :
+       {std::string{}, format("<username>{}</username>", name), std::string{"<password>x</password>"},
+        format("<username>{}</username><password/>", name), std::string{"<username/><password>x</password>"}}) {
     BOOST_TEST_CONTEXT(fields)
     BOOST_TEST(unless_among(condition(asks_for_account(fields)), {"not-acceptable", "bad-request"}) == "");
   }
@@ -82,10 +84,12 @@ BOOST_AUTO_TEST_CASE(a_form_that_is_not_filled_in_is_not_acceptable) {
 
 BOOST_AUTO_TEST_CASE(a_name_that_can_be_no_address_is_refused) {
   auto long_name = std::string(1'024, 'a');
-  for (auto& name : {std::string{"a@b"}, std::string{"a/b"}, std::string{"a b"}, std::string{"a\"b"}, std::string{"a&b"},
-                     std::string{"a<b"}, std::string{"a:b"}, std::string{"a'b"}, std::string{"\u2028"}, std::string{"\u0130\u0300\u0378"}, long_name}) {
+  for (auto& name : {std::string{"a@b"}, std::string{"a/b"}, std::string{"a b"}, std::string{"a\"b"},
+                     std::string{"a&b"}, std::string{"a<b"}, std::string{"a:b"}, std::string{"a'b"},
+                     std::string{"\u2028"}, std::string{"\u0130\u0300\u0378"}, long_name}) {
     BOOST_TEST_CONTEXT(name.substr(0, 20))
-    BOOST_TEST(unless_among(condition(asks_for_account_named(name)), {"jid-malformed", "not-acceptable", "bad-request"}) == "");
+    BOOST_TEST(unless_among(condition(asks_for_account_named(name)),
+                            {"jid-malformed", "not-acceptable", "bad-request"}) == "");
   }
 }
 
@@ -111,7 +115,8 @@ BOOST_AUTO_TEST_CASE(a_closed_host_makes_no_accounts) {
   BOOST_TEST(!x.features().find("register"));
   auto answer = asks_for_account_named(unique("romeo"), "closed.lit");
   // Closed before sign-in means: a stanza that is not authorized (4.9.3.12), or a service that is not there.
-  BOOST_TEST(unless_among(condition(answer), {"service-unavailable", "not-allowed", "forbidden", "not-authorized"}) == "");
+  BOOST_TEST(unless_among(condition(answer), {"service-unavailable", "not-allowed", "forbidden", "not-authorized"}) ==
+             "");
 }
 
 BOOST_AUTO_TEST_CASE(an_owner_changes_the_password) { // 3.3
@@ -173,9 +178,9 @@ BOOST_AUTO_TEST_CASE(a_removed_account_is_gone_and_its_streams_end) { // 3.2
 
 BOOST_AUTO_TEST_CASE(a_removal_must_stand_alone) { // 3.2
   auto romeo = client{"romeo"};
-  auto answer = romeo.set(format("<query xmlns='jabber:iq:register'><remove/><username>{}</username></query>",
-                                 romeo.who().name),
-                          "localhost");
+  auto answer =
+      romeo.set(format("<query xmlns='jabber:iq:register'><remove/><username>{}</username></query>", romeo.who().name),
+                "localhost");
   BOOST_TEST(condition(answer) == "bad-request");
   BOOST_TEST(signs_in(romeo.who()));
 }
@@ -211,7 +216,8 @@ BOOST_AUTO_TEST_CASE(who_takes_a_removed_name_inherits_nothing) { // threats: CV
   juliet.forget();
   auto who = romeo.who();
   who.password = "another";
-  BOOST_TEST(asks_for_account(format("<username>{}</username><password>another</password>", who.name))["type"] == "result");
+  BOOST_TEST(asks_for_account(format("<username>{}</username><password>another</password>", who.name))["type"] ==
+             "result");
   auto heir = client{who};
   BOOST_TEST(heir.asks_roster().find("query")->children.empty());
   BOOST_TEST(heir.get("<vCard xmlns='vcard-temp'/>").to_string().find("Romeo") == std::string::npos);

@@ -37,12 +37,14 @@ BOOST_AUTO_TEST_CASE(a_new_roster_is_empty) {
 
 BOOST_AUTO_TEST_CASE(an_item_is_kept_with_its_name_and_groups) { // 2.3
   auto romeo = client{"romeo"};
-  BOOST_TEST(sets_item(romeo, "<item jid='nurse@example.com' name='The Nurse'><group>Servants</group><group>Friends</group>"
-                              "</item>")["type"] == "result");
+  BOOST_TEST(sets_item(romeo,
+                       "<item jid='nurse@example.com' name='The Nurse'><group>Servants</group><group>Friends</group>"
+                       "</item>")["type"] == "result");
   auto found = items(romeo);
   BOOST_REQUIRE(found.size() == 1u);
-  BOOST_TEST(matches(found[0], parse_element("<item xmlns='jabber:iq:roster' jid='nurse@example.com' name='The Nurse' "
-                                             "subscription='none' ask='-'><group>Servants</group><group>Friends</group></item>")));
+  BOOST_TEST(matches(
+      found[0], parse_element("<item xmlns='jabber:iq:roster' jid='nurse@example.com' name='The Nurse' "
+                              "subscription='none' ask='-'><group>Servants</group><group>Friends</group></item>")));
   BOOST_TEST(found[0].children.size() == 2u);
   auto later = client{romeo.who(), {.state = upto::bound, .resource = "later"}};
   BOOST_TEST(items(later).size() == 1u);
@@ -179,9 +181,10 @@ BOOST_AUTO_TEST_CASE(a_roster_is_its_owner_s_alone) { // 2.1.5, 2.2
 BOOST_AUTO_TEST_CASE(a_push_from_another_never_looks_like_one_s_own) { // 2.1.6; CVE-2015-8688 in clients
   auto romeo = client{"romeo"};
   auto mallory = client{"mallory"};
-  mallory.send("<iq type='set' id='forged' to='{}'><query xmlns='jabber:iq:roster'><item jid='mallory@example.com'/></query>"
-               "</iq>",
-               romeo.full());
+  mallory.send(
+      "<iq type='set' id='forged' to='{}'><query xmlns='jabber:iq:roster'><item jid='mallory@example.com'/></query>"
+      "</iq>",
+      romeo.full());
   settle(mallory, romeo);
   BOOST_TEST(!romeo.has("<iq type='set' from='-'/>"));
   BOOST_TEST(!romeo.has("<iq type='set' from='{}'/>", romeo.bare()));

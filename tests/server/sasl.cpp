@@ -2,9 +2,10 @@
 #include "tests/fixtures/client.hpp"
 #include "tests/fixtures/scram.hpp"
 
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <openssl/ssl.h>
+
+#include <algorithm>
 
 using namespace xmpp::test;
 
@@ -238,7 +239,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_name_has_the_same_salt_each_time_and_the_usual_s
       BOOST_TEST(challenge_of(nobody, mechanism).first == first.first);
       BOOST_TEST(challenge_of(unique("nobody"), mechanism).first != first.first);
       auto real = challenge_of(romeo.name, mechanism);
-      BOOST_TEST(real.second == first.second);                                       // in length too
+      BOOST_TEST(real.second == first.second); // in length too
       BOOST_TEST(real.first.substr(real.first.rfind(',')) == first.first.substr(first.first.rfind(',')));
     }
   }
@@ -375,7 +376,8 @@ BOOST_AUTO_TEST_CASE(an_authorization_identity_is_one_s_own_or_refused) {
   for (auto mechanism : {"SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512", "SCRAM-SHA-1-PLUS", "PLAIN"}) {
     BOOST_TEST_CONTEXT(mechanism) {
       BOOST_TEST(outcome(romeo, mechanism, transport::direct_tls, romeo.bare()) == "success");
-      for (auto& other : {juliet.bare(), romeo.name + "@montague.lit", std::string{"localhost"}, juliet.name, romeo.bare() + "x"}) {
+      for (auto& other :
+           {juliet.bare(), romeo.name + "@montague.lit", std::string{"localhost"}, juliet.name, romeo.bare() + "x"}) {
         BOOST_TEST_CONTEXT(other)
         BOOST_TEST(unless_among(outcome(romeo, mechanism, transport::direct_tls, other),
                                 {"invalid-authzid", "not-authorized"}) == "");
@@ -546,7 +548,8 @@ BOOST_AUTO_TEST_CASE(a_certificate_of_an_account_that_is_gone_opens_nothing) {
   x.makes_tls({.certificate_file = certificate, .key_file = key});
   x.opens();
   x.features();
-  BOOST_TEST(unless_among(condition(x.authenticates(nobody, "EXTERNAL")), {"not-authorized", "invalid-mechanism"}) == "");
+  BOOST_TEST(unless_among(condition(x.authenticates(nobody, "EXTERNAL")), {"not-authorized", "invalid-mechanism"}) ==
+             "");
 }
 
 BOOST_AUTO_TEST_CASE(a_certificate_that_nobody_trusted_has_signed_opens_nothing) {

@@ -2,8 +2,9 @@
 #include "tests/fixtures/client.hpp"
 #include "tests/fixtures/scram.hpp"
 
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
+
+#include <algorithm>
 #include <regex>
 #include <set>
 
@@ -75,9 +76,9 @@ BOOST_AUTO_TEST_CASE(the_server_says_what_it_is_and_can_do) {
   auto answer = romeo.get(info, "localhost");
   BOOST_TEST(has_identity(answer, "server", "im"));
   auto all = features(answer);
-  for (auto wanted : {"http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items", "urn:xmpp:ping",
-                      "jabber:iq:version", "urn:xmpp:time", "jabber:iq:last", "vcard-temp", "urn:xmpp:blocking",
-                      "jabber:iq:private", "msgoffline", "jabber:iq:roster"}) {
+  for (auto wanted : {"http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items",
+                      "urn:xmpp:ping", "jabber:iq:version", "urn:xmpp:time", "jabber:iq:last", "vcard-temp",
+                      "urn:xmpp:blocking", "jabber:iq:private", "msgoffline", "jabber:iq:roster"}) {
     if (std::string_view{wanted} == "jabber:iq:private" || std::string_view{wanted} == "jabber:iq:roster")
       continue; // not every specification asks for its announcement
     BOOST_TEST_CONTEXT(wanted)
@@ -94,7 +95,8 @@ BOOST_AUTO_TEST_CASE(the_server_s_capabilities_are_in_its_features_and_true) { /
   auto plain = romeo.get(info, "localhost");
   BOOST_TEST(verification_string(plain) == (*caps)["ver"]);
   auto node = (*caps)["node"] + "#" + (*caps)["ver"];
-  auto answer = romeo.get(format("<query xmlns='http://jabber.org/protocol/disco#info' node='{}'/>", node), "localhost");
+  auto answer =
+      romeo.get(format("<query xmlns='http://jabber.org/protocol/disco#info' node='{}'/>", node), "localhost");
   BOOST_REQUIRE(answer.find("query"));
   BOOST_TEST((*answer.find("query"))["node"] == node);
   BOOST_TEST(verification_string(answer) == (*caps)["ver"]);
@@ -104,7 +106,8 @@ BOOST_AUTO_TEST_CASE(an_unknown_node_is_item_not_found) { // XEP-0030, 3.2
   auto romeo = client{"romeo"};
   BOOST_TEST(condition(romeo.get("<query xmlns='http://jabber.org/protocol/disco#info' node='none'/>", "localhost")) ==
              "item-not-found");
-  BOOST_TEST(unless_among(condition(romeo.get("<query xmlns='http://jabber.org/protocol/disco#items' node='none'/>", "localhost")),
+  BOOST_TEST(unless_among(condition(romeo.get("<query xmlns='http://jabber.org/protocol/disco#items' node='none'/>",
+                                              "localhost")),
                           {"item-not-found", ""}) == "");
 }
 
@@ -134,11 +137,12 @@ BOOST_AUTO_TEST_CASE(an_account_shows_itself_to_those_who_may_see_it) { // XEP-0
 BOOST_AUTO_TEST_CASE(the_server_says_whom_to_write_to) { // XEP-0157, 3
   auto romeo = client{"romeo"};
   auto answer = romeo.get(info, "localhost");
-  BOOST_TEST(matches(answer, parse_element(
-                               "<iq><query xmlns='http://jabber.org/protocol/disco#info'><x xmlns='jabber:x:data' type='result'>"
-                               "<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>"
-                               "<field var='abuse-addresses'><value>mailto:abuse@localhost</value>"
-                               "<value>xmpp:abuse@localhost</value></field></x></query></iq>")));
+  BOOST_TEST(matches(
+      answer,
+      parse_element("<iq><query xmlns='http://jabber.org/protocol/disco#info'><x xmlns='jabber:x:data' type='result'>"
+                    "<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>"
+                    "<field var='abuse-addresses'><value>mailto:abuse@localhost</value>"
+                    "<value>xmpp:abuse@localhost</value></field></x></query></iq>")));
 }
 
 // -- XEP-0199, XEP-0092, XEP-0202, XEP-0012 ---------------------------------------------------------------------------
@@ -150,7 +154,8 @@ BOOST_AUTO_TEST_CASE(server_and_account_answer_pings) {
     BOOST_TEST(answer["type"] == "result");
     BOOST_TEST(answer.children.empty());
     // One's own account may speak without a name (10.3.3).
-    BOOST_TEST((answer["from"] == to || (to != "localhost" && (answer["from"] == "" || answer["from"] == romeo.bare()))));
+    BOOST_TEST(
+        (answer["from"] == to || (to != "localhost" && (answer["from"] == "" || answer["from"] == romeo.bare()))));
   }
 }
 
@@ -250,7 +255,8 @@ BOOST_AUTO_TEST_CASE(a_vcard_that_is_too_large_changes_nothing) {
   auto romeo = client{"romeo"};
   romeo.set("<vCard xmlns='vcard-temp'><FN>Romeo</FN></vCard>");
   auto answer = romeo.set("<vCard xmlns='vcard-temp'><FN>" + std::string(200'000, 'x') + "</FN></vCard>");
-  BOOST_TEST(unless_among(condition(answer), {"not-acceptable", "resource-constraint", "policy-violation", "not-allowed"}) == "");
+  BOOST_TEST(unless_among(condition(answer),
+                          {"not-acceptable", "resource-constraint", "policy-violation", "not-allowed"}) == "");
   BOOST_TEST(romeo.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN") == "Romeo");
 }
 
@@ -258,7 +264,9 @@ BOOST_AUTO_TEST_CASE(a_vcard_that_is_too_large_changes_nothing) {
 
 BOOST_AUTO_TEST_CASE(private_xml_is_kept_by_name_and_namespace) { // 2.3
   auto romeo = client{"romeo"};
-  auto store = [&](const std::string& xml) { return romeo.set("<query xmlns='jabber:iq:private'>" + xml + "</query>")["type"]; };
+  auto store = [&](const std::string& xml) {
+    return romeo.set("<query xmlns='jabber:iq:private'>" + xml + "</query>")["type"];
+  };
   auto load = [&](const std::string& xml) {
     auto answer = romeo.get("<query xmlns='jabber:iq:private'>" + xml + "</query>");
     BOOST_REQUIRE(answer.find("query"));
@@ -275,8 +283,9 @@ BOOST_AUTO_TEST_CASE(private_xml_is_kept_by_name_and_namespace) { // 2.3
   store("<a xmlns='urn:example:one'/>"); // replaced, not added to
   BOOST_TEST(load("<a xmlns='urn:example:one'/>").children.empty());
   auto later = client{romeo.who(), {.resource = "later"}};
-  BOOST_TEST(later.get("<query xmlns='jabber:iq:private'><a xmlns='urn:example:two'/></query>").to_string().find("two</a>") !=
-             std::string::npos);
+  BOOST_TEST(
+      later.get("<query xmlns='jabber:iq:private'><a xmlns='urn:example:two'/></query>").to_string().find("two</a>") !=
+      std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(private_xml_is_its_owner_s_alone) { // 2.3
@@ -287,22 +296,29 @@ BOOST_AUTO_TEST_CASE(private_xml_is_its_owner_s_alone) { // 2.3
   BOOST_TEST(unless_among(condition(read), {"forbidden", "service-unavailable"}) == "");
   BOOST_TEST(read.to_string().find("secret") == std::string::npos);
   mallory.set("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>forged</a></query>", romeo.bare());
-  BOOST_TEST(romeo.get("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'/></query>").to_string().find("secret") !=
-             std::string::npos);
+  BOOST_TEST(
+      romeo.get("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'/></query>").to_string().find("secret") !=
+      std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(private_xml_without_content_or_in_a_reserved_namespace_is_refused) { // 2.3
   auto romeo = client{"romeo"};
-  BOOST_TEST(unless_among(condition(romeo.set("<query xmlns='jabber:iq:private'/>")), {"bad-request", "not-acceptable"}) == "");
-  BOOST_TEST(unless_among(condition(romeo.get("<query xmlns='jabber:iq:private'/>")), {"bad-request", "not-acceptable"}) == "");
-  BOOST_TEST(condition(romeo.set("<query xmlns='jabber:iq:private'><a xmlns='jabber:iq:roster'/></query>")) == "not-acceptable");
+  BOOST_TEST(unless_among(condition(romeo.set("<query xmlns='jabber:iq:private'/>")),
+                          {"bad-request", "not-acceptable"}) == "");
+  BOOST_TEST(unless_among(condition(romeo.get("<query xmlns='jabber:iq:private'/>")),
+                          {"bad-request", "not-acceptable"}) == "");
+  BOOST_TEST(condition(romeo.set("<query xmlns='jabber:iq:private'><a xmlns='jabber:iq:roster'/></query>")) ==
+             "not-acceptable");
 }
 
 BOOST_AUTO_TEST_CASE(private_xml_that_is_too_large_changes_nothing) {
   auto romeo = client{"romeo"};
-  auto answer = romeo.set("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>" + std::string(200'000, 'x') + "</a></query>");
-  BOOST_TEST(unless_among(condition(answer), {"not-acceptable", "resource-constraint", "policy-violation", "not-allowed"}) == "");
-  BOOST_TEST(romeo.get("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'/></query>").to_string().size() < 1'000u);
+  auto answer = romeo.set("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>" + std::string(200'000, 'x') +
+                          "</a></query>");
+  BOOST_TEST(unless_among(condition(answer),
+                          {"not-acceptable", "resource-constraint", "policy-violation", "not-allowed"}) == "");
+  BOOST_TEST(romeo.get("<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'/></query>").to_string().size() <
+             1'000u);
 }
 
 // -- XEP-0153 ---------------------------------------------------------------------------------------------------------
@@ -311,7 +327,8 @@ BOOST_AUTO_TEST_CASE(an_avatar_s_hash_travels_with_presence) {
   auto romeo = client{"romeo"};
   auto juliet = client{"juliet"};
   befriend(romeo, juliet);
-  romeo.send("<presence><x xmlns='vcard-temp:x:update'><photo>01b87fcd030b72895ff8e88db57ec525450f000d</photo></x></presence>");
+  romeo.send("<presence><x "
+             "xmlns='vcard-temp:x:update'><photo>01b87fcd030b72895ff8e88db57ec525450f000d</photo></x></presence>");
   juliet.receives("<presence from='{}'><x xmlns='vcard-temp:x:update'>"
                   "<photo>01b87fcd030b72895ff8e88db57ec525450f000d</photo></x></presence>",
                   romeo.full());

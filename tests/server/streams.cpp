@@ -118,7 +118,8 @@ BOOST_AUTO_TEST_CASE(a_header_comes_before_the_error_even_for_an_unknown_domain)
 }
 
 BOOST_AUTO_TEST_CASE(a_header_without_a_domain_is_refused) {
-  auto got = answer_to("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>");
+  auto got =
+      answer_to("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>");
   BOOST_TEST(unless_among(got, {"improper-addressing", "host-unknown"}) == "");
 }
 
@@ -136,9 +137,10 @@ BOOST_AUTO_TEST_CASE(a_wrong_stream_namespace_is_invalid_namespace) { // 4.8.1, 
 BOOST_AUTO_TEST_CASE(a_wrong_content_namespace_is_invalid_namespace) { // 4.8.2
   for (auto ns : {"jabber:server", "jabber:component:accept", "urn:example:nothing", ""}) {
     BOOST_TEST_CONTEXT("namespace " << ns)
-    BOOST_TEST(answer_to(format("<stream:stream xmlns='{}' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
-                                "to='localhost'>",
-                                std::string{ns})) == "invalid-namespace");
+    BOOST_TEST(
+        answer_to(format("<stream:stream xmlns='{}' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
+                         "to='localhost'>",
+                         std::string{ns})) == "invalid-namespace");
   }
 }
 
@@ -200,8 +202,9 @@ BOOST_AUTO_TEST_CASE(stanzas_before_binding_are_not_authorized) { // 7.1
 }
 
 BOOST_AUTO_TEST_CASE(xml_that_is_not_well_formed_says_so) { // 4.9.3.13
-  for (auto bytes : {"<message><body>hi</message></body>", "<message a='1' a='2'/>", "<message to=juliet/>", "<message <>",
-                     "<a b='<'/>", "</message>", "<message>&#0;</message>", "<message>\x01</message>", "<1/>"}) {
+  for (auto bytes :
+       {"<message><body>hi</message></body>", "<message a='1' a='2'/>", "<message to=juliet/>", "<message <>",
+        "<a b='<'/>", "</message>", "<message>&#0;</message>", "<message>\x01</message>", "<1/>"}) {
     BOOST_TEST_CONTEXT(bytes) {
       BOOST_TEST(answer_in_stream_to(bytes) == "not-well-formed");
       BOOST_TEST(answer_in_session_to(bytes) == "not-well-formed");
@@ -504,6 +507,21 @@ BOOST_AUTO_TEST_CASE(plain_bytes_on_the_direct_tls_port_are_no_stream) {
   for (std::string more; !(more = stranger.wire().receive(deadline)).empty();)
     said += more;
   BOOST_TEST(said.find('<') == said.npos);
+}
+
+BOOST_AUTO_TEST_CASE(clients_come_by_ipv6_too) {
+  auto& here = shared_server();
+  if (here.is_peer() || !has_ipv6())
+    return;
+  auto who = registers("romeo");
+  auto x = wire{"::1", here.port()};
+  x.send(header);
+  auto said = std::string{};
+  while (said.find("</stream:features>") == said.npos)
+    said += x.receive(clock::now() + patience());
+  auto secure = wire{"::1", here.tls_port()};
+  secure.secure({});
+  BOOST_TEST(secure.certificate_names() == "localhost");
 }
 
 // -- several hosts ----------------------------------------------------------------------------------------------------

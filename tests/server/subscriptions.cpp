@@ -1,5 +1,5 @@
-// RFC 6121, 3: subscriptions between two accounts. Every cell of the tables is tested in tests/protocol; here stands what
-// both sides see of each flow.
+// RFC 6121, 3: subscriptions between two accounts. Every cell of the tables is tested in tests/protocol; here stands
+// what both sides see of each flow.
 #include "tests/fixtures/client.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -89,10 +89,12 @@ BOOST_AUTO_TEST_CASE(a_request_reaches_every_available_resource) { // 3.1.3
 BOOST_AUTO_TEST_CASE(a_request_waits_whole_until_it_is_answered) { // 3.1.3
   auto who = registers("juliet");
   auto romeo = client{"romeo"};
-  romeo.send("<presence to='{}' type='subscribe'><status>it is I</status><x xmlns='urn:example:x'/></presence>", who.bare());
+  romeo.send("<presence to='{}' type='subscribe'><status>it is I</status><x xmlns='urn:example:x'/></presence>",
+             who.bare());
   pushes(romeo, who.bare(), "subscription='none' ask='subscribe'");
-  auto wanted = format("<presence from='{}' type='subscribe'><status>it is I</status><x xmlns='urn:example:x'/></presence>",
-                       romeo.bare());
+  auto wanted =
+      format("<presence from='{}' type='subscribe'><status>it is I</status><x xmlns='urn:example:x'/></presence>",
+             romeo.bare());
   for (auto i = 0; i < 2; ++i) { // at every login
     auto juliet = client{who};
     juliet.receives(wanted);

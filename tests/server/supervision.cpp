@@ -2,6 +2,7 @@
 #include "tests/fixtures/client.hpp"
 
 #include <boost/test/unit_test.hpp>
+
 #include <csignal>
 #include <cstdlib>
 
@@ -10,7 +11,9 @@ using namespace xmpp::test;
 namespace {
 
 /// Only on a server of ours.
-bool cannot() { return shared_server().is_peer(); }
+bool cannot() {
+  return shared_server().is_peer();
+}
 
 } // namespace
 
@@ -111,7 +114,8 @@ BOOST_AUTO_TEST_CASE(every_other_kind_of_actor_may_fail_in_the_middle_of_traffic
     befriend(romeo, juliet);
     auto listed = here.shell(std::string{"actors "} + kind, true);
     auto killed = 0;
-    for (auto at = listed.find("\"number\":"); at != listed.npos && killed < 20; at = listed.find("\"number\":", at + 1), ++killed) {
+    for (auto at = listed.find("\"number\":"); at != listed.npos && killed < 20;
+         at = listed.find("\"number\":", at + 1), ++killed) {
       auto number = std::to_string(std::atoi(listed.c_str() + at + 9));
       BOOST_TEST_CONTEXT(kind << " " << number) {
         auto first = sent;
@@ -184,7 +188,8 @@ BOOST_AUTO_TEST_CASE(a_restart_keeps_everything_and_is_quick) {
   BOOST_TEST(one.asks_roster().to_string().find("both") != std::string::npos);
   BOOST_TEST(one.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN") == "Romeo");
   auto other = client{here, juliet};
-  other.receives("<message from='{}/balcony'><body>while you slept</body><delay xmlns='urn:xmpp:delay'/></message>", romeo.bare());
+  other.receives("<message from='{}/balcony'><body>while you slept</body><delay xmlns='urn:xmpp:delay'/></message>",
+                 romeo.bare());
   one.receives("<presence from='{}' type='-'/>", other.full());
 }
 

@@ -1,5 +1,5 @@
-// What others learned the hard way: each case is a class of attack that has worked on some server. Those on negotiation,
-// sign-in and registration stand in the files of those names; floods in floods.cpp.
+// What others learned the hard way: each case is a class of attack that has worked on some server. Those on
+// negotiation, sign-in and registration stand in the files of those names; floods in floods.cpp.
 #include "tests/fixtures/client.hpp"
 #include "tests/fixtures/scram.hpp"
 
@@ -75,7 +75,8 @@ void others_are_served() {
 
 BOOST_AUTO_TEST_SUITE(threats)
 
-// -- XML that only attackers write (CVE-2011-1755, -2205, CVE-2022-0217, CVE-2026-43506) -------------------------------
+// -- XML that only attackers write (CVE-2011-1755, -2205, CVE-2022-0217, CVE-2026-43506)
+// -------------------------------
 
 BOOST_AUTO_TEST_CASE(a_document_type_is_refused_at_its_second_byte) {
   for (auto& where : entries) {
@@ -87,7 +88,8 @@ BOOST_AUTO_TEST_CASE(a_document_type_is_refused_at_its_second_byte) {
 BOOST_AUTO_TEST_CASE(a_billion_laughs_are_refused) {
   auto laughs = std::string{"<!DOCTYPE lolz [<!ENTITY lol 'lol'>"};
   for (auto i = 1; i < 10; ++i)
-    laughs += "<!ENTITY lol" + std::to_string(i) + " '" + repeated("&lol" + (i > 1 ? std::to_string(i - 1) : "") + ";", 10) + "'>";
+    laughs += "<!ENTITY lol" + std::to_string(i) + " '" +
+              repeated("&lol" + (i > 1 ? std::to_string(i - 1) : "") + ";", 10) + "'>";
   laughs += "]>";
   for (auto& where : entries) {
     BOOST_TEST_CONTEXT(where.name)
@@ -100,13 +102,15 @@ BOOST_AUTO_TEST_CASE(a_billion_laughs_are_refused) {
 BOOST_AUTO_TEST_CASE(an_external_entity_is_refused) {
   for (auto& where : entries) {
     BOOST_TEST_CONTEXT(where.name)
-    BOOST_TEST(end_of(where, "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><message>&e;</message>") == "restricted-xml");
+    BOOST_TEST(end_of(where, "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><message>&e;</message>") ==
+               "restricted-xml");
   }
 }
 
 BOOST_AUTO_TEST_CASE(entities_other_than_the_five_are_refused) {
   for (auto& where : entries)
-    for (auto text : {"<message><body>&lol;</body></message>", "<message a='&lol;'/>", "<message><body>&nbsp;</body></message>"}) {
+    for (auto text :
+         {"<message><body>&lol;</body></message>", "<message a='&lol;'/>", "<message><body>&nbsp;</body></message>"}) {
       if (!where.header)
         continue;
       BOOST_TEST_CONTEXT(where.name << " " << text)
@@ -116,8 +120,8 @@ BOOST_AUTO_TEST_CASE(entities_other_than_the_five_are_refused) {
 
 BOOST_AUTO_TEST_CASE(comments_and_processing_instructions_are_refused_anywhere) {
   for (auto& where : entries)
-    for (auto text : {"<!-- -->", "<?php ?>", "<message><!-- x --></message>", "<message><body>a<?x y?></body></message>",
-                      "<message><![IGNORE[x]]></message>"}) {
+    for (auto text : {"<!-- -->", "<?php ?>", "<message><!-- x --></message>",
+                      "<message><body>a<?x y?></body></message>", "<message><![IGNORE[x]]></message>"}) {
       BOOST_TEST_CONTEXT(where.name << " " << text)
       BOOST_TEST(end_of(where, where.header || text[1] != 'm' ? text : header + std::string{text}) == "restricted-xml");
     }
@@ -127,7 +131,8 @@ BOOST_AUTO_TEST_CASE(comments_and_processing_instructions_are_refused_anywhere) 
 BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf_8_are_refused) { // CVE-2022-25235; CVE-2015-2058
   for (auto& where : {entries[1], entries[4], entries[5]})
     for (auto bad : {"\x80", "\xff", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xed\xb0\x80",
-                     "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3(", "\xef\xbf\xbe", "\xef\xbf\xbf"}) {
+                     "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "\xc3(",
+                     "\xef\xbf\xbe", "\xef\xbf\xbf"}) {
       auto text = std::string{bad};
       for (auto& bytes : {"<message><body>" + text + "</body></message>", "<message id='" + text + "'/>",
                           "<message><x" + text + "/></message>", "<message><x xmlns='" + text + "'/></message>"}) {
@@ -140,7 +145,8 @@ BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf_8_are_refused) { // CVE-2022-25235; 
 }
 
 BOOST_AUTO_TEST_CASE(characters_that_are_none_are_refused) { // XML 1.0, 2.2
-  for (auto bad : {"\x01", "\x0b", "\x1f", "&#0;", "&#1;", "&#xB;", "&#xD800;", "&#xFFFE;", "&#x110000;", "&#99999999999;", "&#;", "&#x;", "&;", "&amp"}) {
+  for (auto bad : {"\x01", "\x0b", "\x1f", "&#0;", "&#1;", "&#xB;", "&#xD800;", "&#xFFFE;", "&#x110000;",
+                   "&#99999999999;", "&#;", "&#x;", "&;", "&amp"}) {
     BOOST_TEST_CONTEXT(base64(bad)) {
       auto bytes = std::string{"<message><body>"} + bad + "</body></message>";
       BOOST_TEST(unless_among(end_of(entries[1], bytes), {"not-well-formed", "restricted-xml"}) == "");
@@ -154,11 +160,12 @@ BOOST_AUTO_TEST_CASE(tags_inside_stanzas_cannot_break_out_of_them) { // stanza s
   auto mallory = client{"mallory"};
   auto juliet = client{"juliet"};
   auto smuggled = format("<message from='boss@localhost' to='{}'><body>pay him</body></message>", juliet.full());
-  for (auto& content : {"<stream:stream xmlns:stream='http://etherx.jabber.org/streams'>" + smuggled + "</stream:stream>",
-                        "<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>" + smuggled,
-                        "<x xmlns=\"urn:x'>\"/>" + smuggled, "<x a=\"'/>\"/>" + smuggled,
-                        "<x><![CDATA[</x></message>" + smuggled + "]]></x>", "<x xmlns='urn:a\nb:c|d'/>" + smuggled,
-                        "<x xmlns='jabber:client&#10;message'/>" + smuggled, "<x>]]&gt;</x>" + smuggled}) {
+  for (auto& content :
+       {"<stream:stream xmlns:stream='http://etherx.jabber.org/streams'>" + smuggled + "</stream:stream>",
+        "<stream:error xmlns:stream='http://etherx.jabber.org/streams'/>" + smuggled,
+        "<x xmlns=\"urn:x'>\"/>" + smuggled, "<x a=\"'/>\"/>" + smuggled,
+        "<x><![CDATA[</x></message>" + smuggled + "]]></x>", "<x xmlns='urn:a\nb:c|d'/>" + smuggled,
+        "<x xmlns='jabber:client&#10;message'/>" + smuggled, "<x>]]&gt;</x>" + smuggled}) {
     mallory.send_bytes(format("<message to='{}'>", juliet.full()) + content + "</message>");
     auto got = juliet.next(); // one stanza, whatever is in it
     BOOST_TEST_CONTEXT(content) {
@@ -173,7 +180,8 @@ BOOST_AUTO_TEST_CASE(tags_inside_stanzas_cannot_break_out_of_them) { // stanza s
 BOOST_AUTO_TEST_CASE(a_namespace_keeps_its_name_whatever_is_in_it) { // CVE-2022-25236
   auto mallory = client{"mallory"};
   auto juliet = client{"juliet"};
-  for (auto ns : {"urn:a b", "urn:a|b", "urn:a&#10;b", "urn:&lt;x/&gt;", "http://etherx.jabber.org/streams", "\xc3\xbc", "jabber:server"}) {
+  for (auto ns : {"urn:a b", "urn:a|b", "urn:a&#10;b", "urn:&lt;x/&gt;", "http://etherx.jabber.org/streams", "\xc3\xbc",
+                  "jabber:server"}) {
     mallory.send_bytes(format("<message to='{}'><x xmlns='", juliet.full()) + ns + "'/></message>");
     auto got = juliet.receives_next("<message/>");
     auto wanted = parse_element(std::string{"<x xmlns='"} + ns + "'/>");
@@ -186,8 +194,9 @@ BOOST_AUTO_TEST_CASE(a_namespace_keeps_its_name_whatever_is_in_it) { // CVE-2022
 }
 
 BOOST_AUTO_TEST_CASE(reserved_prefixes_cannot_be_bent) { // Namespaces in XML, 3
-  for (auto bytes : {"<message xmlns:xml='urn:x'/>", "<message xmlns:xmlns='urn:x'/>", "<message xmlns:a='http://www.w3.org/2000/xmlns/'/>",
-                     "<message xmlns:a=''/>", "<message xmlns:a='urn:x' xmlns:b='urn:x' a:c='1' b:c='2'/>", "<a:b:c xmlns:a='urn:x'/>",
+  for (auto bytes : {"<message xmlns:xml='urn:x'/>", "<message xmlns:xmlns='urn:x'/>",
+                     "<message xmlns:a='http://www.w3.org/2000/xmlns/'/>", "<message xmlns:a=''/>",
+                     "<message xmlns:a='urn:x' xmlns:b='urn:x' a:c='1' b:c='2'/>", "<a:b:c xmlns:a='urn:x'/>",
                      "<message :a='1'/>", "<message a:='1'/>"}) {
     BOOST_TEST_CONTEXT(bytes)
     BOOST_TEST(unless_among(end_of(entries[1], bytes), {"not-well-formed", "bad-namespace-prefix"}) == "");
@@ -199,8 +208,8 @@ BOOST_AUTO_TEST_CASE(reserved_prefixes_cannot_be_bent) { // Namespaces in XML, 3
 BOOST_AUTO_TEST_CASE(a_stranger_s_element_may_be_small_only) {
   for (auto& where : {entries[1], entries[3]}) {
     BOOST_TEST_CONTEXT(where.name) {
-      BOOST_TEST(end_of(where, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + std::string(1 << 20, 'A')) ==
-                 "policy-violation");
+      BOOST_TEST(end_of(where, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" +
+                                   std::string(1 << 20, 'A')) == "policy-violation");
       BOOST_TEST(end_of(where, "<" + std::string(1 << 20, 'a')) == "policy-violation");
       BOOST_TEST(end_of(where, "<a b='" + std::string(1 << 20, 'a')) == "policy-violation");
     }
@@ -218,7 +227,8 @@ BOOST_AUTO_TEST_CASE(a_stranger_s_header_may_be_small_only) {
 
 BOOST_AUTO_TEST_CASE(a_stanza_over_the_limit_ends_the_stream) {
   for (auto& where : {entries[4], entries[5]})
-    for (auto& bytes : {"<message><body>" + std::string(300'000, 'x') + "</body></message>", "<message><body>" + std::string(300'000, 'x'),
+    for (auto& bytes : {"<message><body>" + std::string(300'000, 'x') + "</body></message>",
+                        "<message><body>" + std::string(300'000, 'x'),
                         "<message a='" + std::string(300'000, 'x') + "'/>", "<" + std::string(300'000, 'x') + "/>"}) {
       BOOST_TEST_CONTEXT(where.name << " " << bytes.substr(0, 12))
       BOOST_TEST(end_of(where, bytes) == "policy-violation");
@@ -227,10 +237,11 @@ BOOST_AUTO_TEST_CASE(a_stanza_over_the_limit_ends_the_stream) {
 
 BOOST_AUTO_TEST_CASE(elements_too_deep_too_many_or_too_rich_end_the_stream) { // CVE-2024-8176, CVE-2023-52425
   for (auto& where : {entries[1], entries[4]})
-    for (auto& bytes : {repeated("<a>", 100'000), "<message>" + repeated("<a>", 1'000) + repeated("</a>", 1'000) + "</message>",
-                        "<message " + numbered("a", "='' ", 100'000) + "/>", "<message " + numbered("a", "='' ", 1'000) + "/>",
-                        "<message " + numbered("xmlns:a", "='urn:x' ", 1'000) + "/>",
-                        "<message>" + repeated("<a/>", 60'000) + "</message>"}) {
+    for (auto& bytes :
+         {repeated("<a>", 100'000), "<message>" + repeated("<a>", 1'000) + repeated("</a>", 1'000) + "</message>",
+          "<message " + numbered("a", "='' ", 100'000) + "/>", "<message " + numbered("a", "='' ", 1'000) + "/>",
+          "<message " + numbered("xmlns:a", "='urn:x' ", 1'000) + "/>",
+          "<message>" + repeated("<a/>", 60'000) + "</message>"}) {
       BOOST_TEST_CONTEXT(where.name << " " << bytes.substr(0, 24) << " " << bytes.size())
       BOOST_TEST(end_of(where, bytes) == "policy-violation");
     }
@@ -244,9 +255,11 @@ BOOST_AUTO_TEST_CASE(names_that_never_repeat_leave_no_memory_behind) { // ejabbe
   auto mallory = client{"mallory"};
   auto flood = [&](int from) {
     for (auto i = from; i < from + 200; ++i) {
-      auto bytes = std::string{"<iq type='get' id='n' to='localhost'><q" + std::to_string(i) + " xmlns='urn:q" + std::to_string(i) + "'>"};
+      auto bytes = std::string{"<iq type='get' id='n' to='localhost'><q" + std::to_string(i) + " xmlns='urn:q" +
+                               std::to_string(i) + "'>"};
       for (auto n = 0; n < 100; ++n)
-        bytes += "<never-seen-before-" + std::to_string(i * 1'000 + n) + " attribute-" + std::to_string(i * 1'000 + n) + "='x'/>";
+        bytes += "<never-seen-before-" + std::to_string(i * 1'000 + n) + " attribute-" + std::to_string(i * 1'000 + n) +
+                 "='x'/>";
       mallory.send_bytes(bytes + "</q" + std::to_string(i) + "></iq>");
       mallory.receives("<iq type='error'/>");
     }
@@ -262,7 +275,8 @@ BOOST_AUTO_TEST_CASE(a_reader_that_does_not_read_is_left_behind) { // slow reade
   auto slow = client{"slow"};
   auto juliet = client{"juliet"};
   befriend(slow, juliet);
-  auto stanza = format("<message to='{}' type='headline'><body>{}</body></message>", slow.full(), std::string(50'000, 'x'));
+  auto stanza =
+      format("<message to='{}' type='headline'><body>{}</body></message>", slow.full(), std::string(50'000, 'x'));
   // Until it is gone: what the kernel buffers, and what the server does, are bounds.
   auto gone = false;
   for (auto i = 0; i < 2'000 && !gone; ++i) {
@@ -286,7 +300,8 @@ BOOST_AUTO_TEST_CASE(directed_presence_is_remembered_within_bounds) { // digest:
   try {
     mallory.ping(); // alive, …
   } catch (const failure&) {
-    BOOST_TEST(unless_among(mallory.stream_error(), {"policy-violation", "resource-constraint"}) == ""); // … or told why
+    BOOST_TEST(unless_among(mallory.stream_error(), {"policy-violation", "resource-constraint"}) ==
+               ""); // … or told why
   }
   others_are_served();
 }
@@ -298,7 +313,9 @@ BOOST_AUTO_TEST_CASE(a_roster_has_an_end) { // roster of 10^5 items
   auto pipeline = [&](int n) {
     auto all = std::string{};
     for (auto i = 0; i < n; ++i)
-      all += format("<iq type='set' id='r{}'><query xmlns='jabber:iq:roster'><item jid='c{}@example.com'/></query></iq>", sent + i, sent + i);
+      all +=
+          format("<iq type='set' id='r{}'><query xmlns='jabber:iq:roster'><item jid='c{}@example.com'/></query></iq>",
+                 sent + i, sent + i);
     romeo.send_bytes(all);
     for (auto i = 0; i < n; ++i) {
       auto answer = romeo.receives("<iq id='r{}'/>", sent + i);
@@ -327,8 +344,10 @@ BOOST_AUTO_TEST_CASE(addresses_at_the_limits_are_cut_nowhere) { // RFC 7622, 3.1
       // 1,023 bytes are an address of nobody, 1,024 are none.
       BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", part(1'023, last) + "@localhost")) == "service-unavailable");
       BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", part(1'024, last) + "@localhost")) == "jid-malformed");
-      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", "nobody@localhost/" + part(1'023, last))) == "service-unavailable");
-      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", "nobody@localhost/" + part(1'024, last))) == "jid-malformed");
+      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", "nobody@localhost/" + part(1'023, last))) ==
+                 "service-unavailable");
+      BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", "nobody@localhost/" + part(1'024, last))) ==
+                 "jid-malformed");
     }
   }
   BOOST_TEST(condition(romeo.get("<q xmlns='urn:q'/>", std::string(1'024, 'd'))) == "jid-malformed");
@@ -341,7 +360,8 @@ BOOST_AUTO_TEST_CASE(addresses_that_look_alike_are_one_or_none) { // RFC 8265: w
   for (auto c : juliet.who().name) { // full-width forms of ASCII letters
     if (c >= 'a' && c <= 'z') {
       auto code = 0xff41 + (c - 'a');
-      wide += {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3f)), static_cast<char>(0x80 | (code & 0x3f))};
+      wide += {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 0x3f)),
+               static_cast<char>(0x80 | (code & 0x3f))};
     } else {
       wide += c;
     }
@@ -352,7 +372,8 @@ BOOST_AUTO_TEST_CASE(addresses_that_look_alike_are_one_or_none) { // RFC 8265: w
   BOOST_TEST(ligature == "jid-malformed");
 }
 
-// -- whom a stanza may touch (ejabberd 26.09: cross-tenant access) -----------------------------------------------------
+// -- whom a stanza may touch (ejabberd 26.09: cross-tenant access)
+// -----------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(one_host_s_clients_change_nothing_in_another) {
   auto& here = shared_server();
@@ -362,16 +383,19 @@ BOOST_AUTO_TEST_CASE(one_host_s_clients_change_nothing_in_another) {
   auto mallory = client{"mallory"};
   juliet.set("<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>");
   for (auto& to : {juliet.bare(), std::string{"montague.lit"}})
-    for (auto payload : {"<query xmlns='jabber:iq:roster'><item jid='mallory@localhost'/></query>",
-                         "<vCard xmlns='vcard-temp'><FN>Fool</FN></vCard>", "<query xmlns='jabber:iq:register'><remove/></query>",
-                         "<query xmlns='jabber:iq:private'><a xmlns='urn:a'>x</a></query>",
-                         "<block xmlns='urn:xmpp:blocking'><item jid='a@example.com'/></block>",
-                         "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind>",
-                         "<command xmlns='http://jabber.org/protocol/commands' node='http://jabber.org/protocol/admin#delete-user'/>"}) {
+    for (auto payload :
+         {"<query xmlns='jabber:iq:roster'><item jid='mallory@localhost'/></query>",
+          "<vCard xmlns='vcard-temp'><FN>Fool</FN></vCard>", "<query xmlns='jabber:iq:register'><remove/></query>",
+          "<query xmlns='jabber:iq:private'><a xmlns='urn:a'>x</a></query>",
+          "<block xmlns='urn:xmpp:blocking'><item jid='a@example.com'/></block>",
+          "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind>",
+          "<command xmlns='http://jabber.org/protocol/commands' "
+          "node='http://jabber.org/protocol/admin#delete-user'/>"}) {
       BOOST_TEST_CONTEXT(to << " " << payload)
       BOOST_TEST(condition(mallory.set(payload, to)) != "");
     }
-  auto name = format("<query xmlns='jabber:iq:register'><username>{}</username><password>mine</password></query>", juliet.who().name);
+  auto name = format("<query xmlns='jabber:iq:register'><username>{}</username><password>mine</password></query>",
+                     juliet.who().name);
   BOOST_TEST(condition(mallory.set(name, "montague.lit")) != "");
   mallory.ping();
   BOOST_TEST(juliet.asks_roster().find("query")->children.empty());
@@ -395,7 +419,8 @@ BOOST_AUTO_TEST_CASE(poisoned_capabilities_are_nobody_s_but_the_sender_s) { // X
   auto romeo = client{"romeo"};
   befriend(romeo, juliet);
   befriend(mallory, juliet);
-  auto caps = std::string{"<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='http://troupe.example' ver='QgayPKawpkPSDYmwT/WM94uAlu0='/>"};
+  auto caps = std::string{"<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='http://troupe.example' "
+                          "ver='QgayPKawpkPSDYmwT/WM94uAlu0='/>"};
   mallory.send("<presence>{}</presence>", raw_xml{caps});
   juliet.receives("<presence from='{}'>{}</presence>", mallory.full(), raw_xml{caps});
   romeo.send("<presence>{}</presence>", raw_xml{caps});
@@ -404,7 +429,8 @@ BOOST_AUTO_TEST_CASE(poisoned_capabilities_are_nobody_s_but_the_sender_s) { // X
 
 BOOST_AUTO_TEST_CASE(truncated_stanzas_change_nothing) {
   auto who = registers("romeo");
-  auto whole = std::string{"<iq type='set' id='i'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>"};
+  auto whole =
+      std::string{"<iq type='set' id='i'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>"};
   for (auto cut = std::size_t{1}; cut < whole.size(); cut += 7) {
     auto x = client{who, {.state = upto::bound}};
     x.send_bytes(whole.substr(0, cut));
