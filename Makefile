@@ -34,7 +34,7 @@ run: server
 
 check: configure
 	@cmake --build $(BUILD) -j $(JOBS) $(if $(TARGETS),--target $(TARGETS))
-	@tests/run $(BUILD)
+	@tests/run $(BUILD) $(if $(TARGETS),'test_*')
 
 install: server
 	@cmake --install $(BUILD) --prefix $(PREFIX)
