@@ -5,6 +5,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/router.hpp"
 #include "actors/session_table.hpp"
+#include "actors/strangers.hpp"
 #include "actors/throttle.hpp"
 #include "cluster/replica.hpp"
 #include "net/accept_limiter.hpp"
@@ -53,6 +54,7 @@ struct server_context {
   stream_limits limits; ///< As configured at the start: parsers are made with them.
   std::uint16_t node_id = 0;
   std::atomic<bool> draining{false};
+  strangers unauthenticated;
   throttle sign_ins;      ///< Failures, by account and by address.
   throttle registrations; ///< By address.
 

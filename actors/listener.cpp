@@ -100,6 +100,8 @@ void start_client(server_context& server, const listening& what, reactor_unit& h
     return send_from_here(actor, msg::disconnected{"the reactor can watch no more sockets"});
   // Nothing has been sent to the session yet, so nobody else looks at it.
   static_cast<session&>(*caf::actor_cast<caf::abstract_actor*>(actor)).set_transport(std::move(transport));
+  if (auto oldest = server.unauthenticated.add(actor, options.listen.unauthenticated_max))
+    send_from_here(*oldest, msg::end_stream{errc::resource_constraint, "too many have not signed in"});
 }
 
 } // namespace xmpp

@@ -251,6 +251,7 @@ std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
 std::chrono::milliseconds session::carry_out_one(act::authenticated& x) {
   count(metrics::instance().sign_ins);
   server_.sign_ins.forget(x.account.text());
+  server_.unauthenticated.remove(id());
   return {};
 }
 
@@ -347,6 +348,8 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
 }
 
 void session::leave() {
+  if (negotiating_)
+    server_.unauthenticated.remove(id());
   if (full_.empty())
     return;
   auto self = session_actor{this};
