@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(a_roster_is_its_owner_s_alone) { // 2.1.5, 2.2
   auto romeo = client{"romeo"};
   auto mallory = client{"mallory"};
   sets_item(romeo, "<item jid='nurse@example.com'/>");
-  romeo.forget();
+  is_pushed(romeo, "<item jid='nurse@example.com'/>");
   auto read = mallory.get("<query xmlns='jabber:iq:roster'/>", romeo.bare());
   BOOST_TEST(unless_among(condition(read), {"service-unavailable", "forbidden"}) == "");
   BOOST_TEST(read.to_string().find("nurse") == std::string::npos);
