@@ -26,6 +26,12 @@ inline error fault(std::string text) {
   return error{errc::bad_request, std::move(text)};
 }
 
+/// `user romeo@localhost`; and with its number.
+std::string title(const registry::entry& x);
+std::string label(const registry::entry& x);
+
+/// Those of that name; `7` is also `shard 7`. At most `limit`.
+std::vector<registry::entry> find_named(actor_kind kind, std::string_view name, std::size_t limit);
 /// Actors by number (`12`, `#12`), `kind/name`, name or JID; a bare JID without a user actor stands for its sessions.
 /// At most `limit`.
 std::vector<registry::entry> find_actors(std::string_view text, std::size_t limit = 20);

@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -153,8 +154,11 @@ void is_as_it_was_left(const server& here, actor& a) {
         break;
       }
     }
-    if (a.exists)
-      BOOST_REQUIRE(found);
+    if (a.exists && !found) {
+      auto log = here.log();
+      BOOST_FAIL("no sign-in any more; the server says:\n" +
+                 log.substr(log.size() - std::min<std::size_t>(log.size(), 4'000)));
+    }
     if (!found)
       return;
     a.exists = true;
