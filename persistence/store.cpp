@@ -103,7 +103,8 @@ rocksdb::Options log_options(const store_options& from) {
 
 rocksdb::Options state_options(const store_options& from, std::shared_ptr<rocksdb::Cache> cache) {
   auto out = common_options(from);
-  out.max_open_files = 256; // Descriptors are for sockets; and a start opens only these.
+  out.max_open_files = from.open_files_max; // And a start opens only a part of these.
+  out.target_file_size_base = from.table_bytes_max;
   out.compression = rocksdb::kLZ4Compression;
   out.level_compaction_dynamic_level_bytes = true;
   out.prefix_extractor = std::make_shared<account_prefix>();
