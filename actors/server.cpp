@@ -273,7 +273,9 @@ result<void> server::start_actors(const config& options) {
                    context.hasher = made;
                    return caf::actor_cast<caf::strong_actor_ptr>(made);
                  }});
+  // A client that is let in before its account has a shard would be turned away.
   top.push_back(below("shards", std::move(shards), {}));
+  top.back().comes_first = true;
   top.push_back({"sessions", [sessions](supervisor& s) {
                    *sessions = caf::actor_cast<caf::strong_actor_ptr>(s.system().spawn<supervisor>(
                        s.self_ptr(), actor_kind::supervisor, "sessions", std::vector<child>{}));

@@ -7,6 +7,12 @@
 
 namespace xmpp {
 
+namespace {
+
+using describing_actor = caf::typed_actor<caf::replies_to<msg::describe>::with<msg::description>>;
+
+} // namespace
+
 supervisor::supervisor(caf::actor_config& cfg, caf::strong_actor_ptr parent, actor_kind kind, std::string name,
                        std::vector<child> children, restart_options options)
     : supervised(cfg, kind, std::move(parent)), name_(std::move(name)), options_(options) {
@@ -24,8 +30,7 @@ supervisor::supervisor(caf::actor_config& cfg, caf::strong_actor_ptr parent, act
 
 supervisor::behavior_type supervisor::make_behavior() {
   begin({}, name_);
-  for (auto i = std::size_t{0}; i < children_.size(); ++i)
-    start_child(i);
+  start_rest();
   return {
       [this](const msg::child_failed& x) {
         auto i = std::find_if(children_.begin(), children_.end(), [&](const running& r) { return r.actor == x.child; });
@@ -37,7 +42,7 @@ supervisor::behavior_type supervisor::make_behavior() {
         }
       },
       [this](const msg::child_due& x) {
-        auto [first, last] = affected(options_.how, x.index, children_.size());
+        auto [first, last] = affected(options_.how, x.index, started_);
         for (auto i = first; i < last; ++i)
           restart_child(i, i != x.index);
       },
@@ -71,11 +76,29 @@ void supervisor::start_child(std::size_t index) {
   auto& one = children_[index];
   one.actor = one.spec.start(*this);
   monitor(caf::actor_cast<caf::actor_addr>(one.actor));
+  if (one.spec.comes_first && index + 1 == started_ && started_ < children_.size())
+    request(caf::actor_cast<describing_actor>(one.actor), caf::infinite, msg::describe{})
+        .then(
+            [this, index](const msg::description&) {
+              if (index + 1 == started_ && !stopping_)
+                start_rest();
+            },
+            [](const caf::error&) {}); // It is gone; what is started in its place is asked again.
+}
+
+/// Up to the next one that has to begin before others.
+void supervisor::start_rest() {
+  while (started_ < children_.size()) {
+    auto index = started_++;
+    start_child(index);
+    if (children_[index].spec.comes_first)
+      return;
+  }
 }
 
 void supervisor::restart() {
   history_ = {};
-  for (auto i = std::size_t{0}; i < children_.size(); ++i)
+  for (auto i = std::size_t{0}; i < started_; ++i)
     restart_child(i, true);
 }
 

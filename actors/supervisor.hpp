@@ -17,6 +17,8 @@ public:
   struct child {
     std::string name;
     std::function<caf::strong_actor_ptr(supervisor&)> start;
+    /// What follows in the list is first started when this one has begun: when a supervisor has started its children.
+    bool comes_first = false;
   };
 
   supervisor(caf::actor_config& cfg, caf::strong_actor_ptr parent, actor_kind kind, std::string name,
@@ -37,13 +39,15 @@ private:
   void child_failed(std::size_t index, const std::string& what);
   void restart_child(std::size_t index, bool also_if_running);
   void start_child(std::size_t index);
+  void start_rest();
 
   struct running {
     child spec;
-    caf::strong_actor_ptr actor; ///< Null while it waits for its restart.
+    caf::strong_actor_ptr actor; ///< Null while it waits for its start or restart.
   };
   std::string name_;
   std::vector<running> children_;
+  std::size_t started_ = 0; ///< Of the children, in order, those that have been started once.
   restart_options options_;
   restart_history history_;
   bool stopping_ = false;
