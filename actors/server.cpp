@@ -390,8 +390,7 @@ server::~server() {
   backend_ = nullptr;
   root_ = nullptr;
   if (context_)
-    for (auto i = 0u; i < context_->route.shard_count(); ++i)
-      context_->route.set(shard_id(i), {});
+    context_->route.clear();
   if (context_)
     context_->hasher = hasher_actor{};
   system_ = nullptr; // waits for the actors

@@ -173,10 +173,13 @@ std::chrono::milliseconds session::carry_out_one(act::look_up& x) {
   request(server_.route.shard(x.account), until_deadline, msg::lookup{x.account})
       .then(
           [this](const msg::found& f) {
+            if (f.failure != errc::none)
+              log::warning("session.lookup_failed", {{"why", condition_name(f.failure)}});
             if (negotiating_)
               carry_out(negotiating_->machine.looked_up({f.failure, f.exists, f.enabled, f.credentials}));
           },
-          [this](const caf::error&) {
+          [this](const caf::error& why) {
+            log::warning("session.lookup_failed", {{"why", to_string(why)}});
             if (negotiating_)
               carry_out(negotiating_->machine.looked_up({errc::timeout, false, false, {}}));
           });

@@ -55,13 +55,7 @@ protected:
       return caf::invoke_message_result::skipped;
     auto outcome = caf::invoke_message_result::consumed;
     current_ = this;
-    try {
-      outcome = base::consume(x);
-    } catch (const std::exception& e) {
-      fail(e.what());
-    } catch (...) {
-      fail("unknown exception");
-    }
+    guarded([&] { outcome = base::consume(x); });
     if (outcome != caf::invoke_message_result::skipped)
       handled.fetch_add(1, std::memory_order_relaxed);
     return outcome;
@@ -70,6 +64,18 @@ protected:
   /// Call first of all in `make_behavior`.
   void begin(jid owner, std::string_view own_name) {
     enlist(ctrl_self(), supervisor_ ? supervisor_->id() : 0, std::move(owner), own_name);
+  }
+
+  /// What may throw outside of a handler, that is in `make_behavior`: a failure there is one like any other.
+  template <class F>
+  void guarded(F f) {
+    try {
+      f();
+    } catch (const std::exception& e) {
+      fail(e.what());
+    } catch (...) {
+      fail("unknown exception");
+    }
   }
 
   void decide(const msg::verdict& x) {

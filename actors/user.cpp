@@ -30,7 +30,7 @@ user::user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context&
 
 user::behavior_type user::make_behavior() {
   begin(account_, {});
-  load(awaited_sessions_ != 0);
+  guarded([this] { load(awaited_sessions_ != 0); });
   // One set for all users.
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
@@ -96,7 +96,7 @@ void user::load(bool behind_pending) {
     if (records)
       return loaded({std::make_shared<user_records>(*std::move(records))});
     if (records.code() != errc::would_block)
-      return loaded({nullptr});
+      throw std::runtime_error("its records: " + records.error().text);
   }
   auto task = [self = caf::actor_cast<user_actor>(ctrl()), at = place()](const reader& from) {
     auto records = load_user(from, at);
