@@ -32,8 +32,9 @@ struct store_options {
   /// Of each database, before it writes a file; up to twice that in memory under load. More than
   /// `writer_options::log_bytes_max`, or entries reach files before the log forgets them.
   std::size_t memtable_bytes_max = 24 << 20;
-  std::size_t table_bytes_max = 64 << 20; ///< Of one file of the state.
-  int open_files_max = 256;               ///< Tables of the state kept open, at least 20; the other descriptors are for sockets.
+  /// Of one file of the state.
+  std::size_t table_bytes_max = 64 << 20;
+  int open_files_max = 256; ///< Tables of the state that are kept open, at least 20; the rest is for sockets.
   rocksdb::Env* environment = nullptr; ///< For tests: a disk that fails on demand.
 };
 
