@@ -610,6 +610,12 @@ std::uint64_t store::disk_bytes() const {
   return sum;
 }
 
+result<std::uint64_t> store::free_bytes() const {
+  auto bytes = std::uint64_t{0};
+  const auto status = state_->environment().GetFreeSpace(state_->options.folder.string(), &bytes);
+  return status.ok() ? result<std::uint64_t>{bytes} : to_error(status, "free space");
+}
+
 result<void> store::read_log(shard_id shard, std::uint64_t first_index,
                              const std::function<bool(const log_entry&)>& visit) const {
   const auto lock = std::shared_lock{state_->opening};

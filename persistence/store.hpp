@@ -86,6 +86,8 @@ public:
   /// Bytes of entries in the log since the last trim, keys included.
   std::uint64_t log_bytes() const noexcept;
   std::uint64_t disk_bytes() const; ///< Of both folders, as files.
+  /// What is free on the disk that they are on.
+  result<std::uint64_t> free_bytes() const;
 
   /// For snapshots, tools and tests: entries of a shard from `first_index` on, oldest first.
   result<void> read_log(shard_id shard, std::uint64_t first_index,

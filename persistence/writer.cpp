@@ -115,10 +115,13 @@ struct writer::state {
   void fail(struct error why, std::span<request> rest);
   void try_to_recover();
   void change_health(storage_health next);
+  const storage_health& worst() const;
+  void report();
 
   // -- the maintenance thread --
   void maintain();
   void note_written();
+  void look_at_disk(std::uint64_t wanted_bytes);
 
   result<void> accept(request added, bool also_while_failed);
 
@@ -132,7 +135,8 @@ struct writer::state {
   std::size_t queue_bytes = 0;
   bool sleeping = false;
   bool stopping = false;
-  storage_health health;
+  storage_health health;   ///< Changed by the writer's thread only.
+  storage_health shortage; ///< `failed`: of room on the disk. Changed by the maintenance thread only.
   std::optional<struct error> maintenance_failure;
 
   std::vector<std::uint64_t> next_index; ///< By shard; the writer's thread only.
@@ -144,8 +148,12 @@ struct writer::state {
   std::optional<clock::time_point> trim_at; ///< None: nothing was written since the last trim.
   bool maintenance_paused = false;
   bool maintenance_stopping = false;
+  std::uint64_t free_bytes_min;
+  clock::time_point look_at; ///< When to look at the disk again.
 
-  std::atomic<std::uint64_t> commands{0}, failures{0}, batches{0}, log_bytes{0}, trims{0};
+  std::mutex report_mutex; ///< Held while `on_health` runs, so that reports come in order.
+
+  std::atomic<std::uint64_t> commands{0}, failures{0}, batches{0}, log_bytes{0}, trims{0}, free_bytes{0};
   std::atomic<bool> trim_noted{false}; ///< Spares the writer a lock for each batch.
 
   read_pool reads;
@@ -153,13 +161,15 @@ struct writer::state {
 };
 
 writer::state::state(std::unique_ptr<store> opened, writer_options o, std::function<void(const storage_health&)> report)
-    : db(std::move(opened)), options(o), on_health(std::move(report)),
+    : db(std::move(opened)), options(o), on_health(std::move(report)), free_bytes_min(o.free_bytes_min),
       reads(db->view(tier::disk), std::max<std::size_t>(o.read_threads, 1), o.reads_waiting_max) {
   health.since_ms = now_ms();
   for (const auto index : db->applied())
     next_index.push_back(index + 1);
   if (db->log_bytes() > 0)
     note_written();
+  look_at_disk(free_bytes_min);
+  look_at = clock::now() + std::chrono::milliseconds{options.look_at_disk_ms};
   maintenance_thread = start_thread("store-maintain", [this] { maintain(); });
   writer_thread = start_thread("store-write", [this] { run(); });
 }
@@ -172,8 +182,8 @@ result<void> writer::state::accept(request added, bool also_while_failed) {
   const auto lock = std::scoped_lock{mutex};
   if (stopping)
     return stopped();
-  if (health.failed && !also_while_failed)
-    return error{health.code, health.reason};
+  if (auto& now = worst(); now.failed && !also_while_failed)
+    return error{now.code, now.reason};
   // One command larger than the whole queue still passes when it is alone.
   if (queue_bytes != 0 && queue_bytes + bytes > options.writer_queue_bytes_max)
     return error{errc::resource_constraint, "the disk does not keep up"};
@@ -315,10 +325,26 @@ void writer::state::try_to_recover() {
 void writer::state::change_health(storage_health next) {
   {
     const auto lock = std::scoped_lock{mutex};
-    health = next;
+    health = std::move(next);
   }
-  if (on_health)
-    on_health(next);
+  report();
+}
+
+/// Under `mutex`: what callers have to know.
+const storage_health& writer::state::worst() const {
+  return health.failed || (!shortage.failed && health.since_ms >= shortage.since_ms) ? health : shortage;
+}
+
+void writer::state::report() {
+  if (!on_health)
+    return;
+  const auto one_at_a_time = std::scoped_lock{report_mutex};
+  auto now = storage_health{};
+  {
+    const auto lock = std::scoped_lock{mutex};
+    now = worst();
+  }
+  on_health(now);
 }
 
 // -- maintenance
@@ -345,12 +371,18 @@ void writer::state::maintain() {
   for (;;) {
     if (maintenance_stopping)
       return;
-    if (!trim_at || maintenance_paused) {
-      maintenance_due.wait(lock);
+    const auto now = clock::now();
+    if (now >= look_at) {
+      look_at = now + std::chrono::milliseconds{options.look_at_disk_ms};
+      const auto wanted = free_bytes_min;
+      lock.unlock();
+      look_at_disk(wanted);
+      lock.lock();
       continue;
     }
-    if (clock::now() < *trim_at) {
-      maintenance_due.wait_until(lock, *trim_at);
+    const auto trims_some_day = trim_at && !maintenance_paused;
+    if (!trims_some_day || now < *trim_at) {
+      maintenance_due.wait_until(lock, trims_some_day ? std::min(*trim_at, look_at) : look_at);
       continue;
     }
     trim_at.reset();
@@ -369,6 +401,30 @@ void writer::state::maintain() {
     if (!done)
       maintenance_paused = true; // Until the writer has recovered.
   }
+}
+
+/// What cannot be looked at is left as it is: trouble with the disk shows itself by writing.
+void writer::state::look_at_disk(std::uint64_t wanted_bytes) {
+  const auto found = db->free_bytes();
+  if (!found)
+    return;
+  free_bytes = *found;
+  const auto was_short = shortage.failed; // Only this thread writes it.
+  const auto is_short = *found < (was_short ? wanted_bytes + wanted_bytes / 16 : wanted_bytes);
+  if (is_short == was_short)
+    return;
+  const auto mebibytes = [](std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; };
+  auto next = storage_health{is_short, errc::none, {}, now_ms()};
+  if (is_short) {
+    next.code = errc::resource_constraint;
+    next.reason =
+        "only " + mebibytes(*found) + " are free on the disk, less than free_bytes_min, " + mebibytes(wanted_bytes);
+  }
+  {
+    const auto lock = std::scoped_lock{mutex};
+    shortage = std::move(next);
+  }
+  report();
 }
 
 // -- interface
@@ -410,7 +466,16 @@ const reader& writer::cached() const noexcept {
 
 storage_health writer::health() const {
   const auto lock = std::scoped_lock{state_->mutex};
-  return state_->health;
+  return state_->worst();
+}
+
+void writer::set_free_bytes_min(std::uint64_t bytes) {
+  {
+    const auto lock = std::scoped_lock{state_->maintenance_mutex};
+    state_->free_bytes_min = bytes;
+    state_->look_at = clock::now();
+  }
+  state_->maintenance_due.notify_one();
 }
 
 writer::counters writer::count() const noexcept {
@@ -420,6 +485,7 @@ writer::counters writer::count() const noexcept {
   out.batches = state_->batches;
   out.log_bytes = state_->log_bytes;
   out.trims = state_->trims;
+  out.free_bytes = state_->free_bytes;
   const auto lock = std::scoped_lock{state_->mutex};
   out.queue_bytes = state_->queue_bytes;
   return out;

@@ -22,12 +22,14 @@ struct writer_options {
   std::size_t log_bytes_max = 16 << 20;          ///< Beyond, the state is flushed and the log trimmed.
   std::uint32_t trim_after_ms = 300'000;         ///< The same, this long after the first write that follows a trim.
   std::uint32_t retry_ms = 1'000;                ///< Between attempts to recover from a failure.
+  std::uint64_t free_bytes_min = 0;      ///< With less on the store's disk no command is accepted; 0: never mind.
+  std::uint32_t look_at_disk_ms = 5'000; ///< Between two looks at that.
 };
 
 struct storage_health {
   bool failed = false;
-  errc code = errc::none;    ///< `resource_constraint`: the disk is full; `storage_failure`: anything else.
-  std::string reason;        ///< For the log and the shell.
+  errc code = errc::none; ///< `resource_constraint`: the disk is, or is nearly, full; `storage_failure`: anything else.
+  std::string reason;     ///< For the log and the shell.
   std::int64_t since_ms = 0; ///< Of the last change, since the epoch.
 };
 
@@ -36,12 +38,16 @@ struct storage_health {
 /// While failed: nothing is accepted, reads go on, the last acknowledged state stands. It tries to recover by itself
 /// every `retry_ms`; what failed stays failed: a command that was answered with an error is not in the state afterwards
 /// (unless the process dies before the recovery: then its outcome is unknown).
+///
+/// With less than `free_bytes_min` on the disk it counts as failed too, so that the disk's last room is left for what
+/// was accepted, for reading and for tidying up; it goes on when there is a sixteenth more than that.
 class writer {
 public:
   /// The index in the shard's log, or `storage_failure` / `resource_constraint` (disk full): not done.
   using completion = std::function<void(result<std::uint64_t> index)>;
 
-  /// Starts the threads. `on_health` is called at each change, on the writer's thread.
+  /// Starts the threads. `on_health` is called at each change, one call at a time, on a thread of the writer's or from
+  /// here.
   writer(std::unique_ptr<store> opened, writer_options options = {},
          std::function<void(const storage_health&)> on_health = {});
   /// `stop`, if nobody did.
@@ -68,6 +74,9 @@ public:
 
   storage_health health() const;
 
+  /// Replaces the option; soon looked at.
+  void set_free_bytes_min(std::uint64_t bytes);
+
   struct counters {
     std::uint64_t commands = 0; ///< Acknowledged.
     std::uint64_t failed = 0;
@@ -75,6 +84,7 @@ public:
     std::uint64_t log_bytes = 0; ///< Written since the start.
     std::uint64_t trims = 0;
     std::uint64_t queue_bytes = 0; ///< Waiting now.
+    std::uint64_t free_bytes = 0;  ///< On the store's disk, at the last look.
   };
   counters count() const noexcept;
 

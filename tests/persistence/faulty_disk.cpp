@@ -101,6 +101,11 @@ public:
     return status;
   }
 
+  IOStatus GetFreeSpace(const std::string&, const IOOptions&, std::uint64_t* bytes, IODebugContext*) override {
+    *bytes = faults_.free_bytes;
+    return IOStatus::OK();
+  }
+
 private:
   faulty_disk::switches& faults_;
 };

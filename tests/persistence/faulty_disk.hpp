@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 
 namespace rocksdb {
@@ -28,6 +29,7 @@ public:
     /// Table files cannot be written: flushes and compactions fail, the log goes on.
     std::atomic<bool> tables_fail{false};
     std::atomic<unsigned> syncs{0}; ///< Good ones, counted.
+    std::atomic<std::uint64_t> free_bytes{std::uint64_t{1} << 40};
   };
   switches faults;
 

@@ -107,6 +107,51 @@ BOOST_AUTO_TEST_CASE(a_completed_command_is_visible_and_durable) {
   BOOST_TEST(*commit(*w, 1, put_command(1, "a", "4")) == 3);
 }
 
+BOOST_AUTO_TEST_CASE(with_too_little_room_on_the_disk_nothing_is_accepted_until_there_is_more) {
+  how.free_bytes_min = 1'600 << 20;
+  how.look_at_disk_ms = 1;
+  start();
+  BOOST_TEST(commit(*w, 0, put_command(0, "a", "1")).has_value());
+  disk.faults.free_bytes = 1'599 << 20;
+  const auto lack = reports.wait_for(1);
+  BOOST_TEST(lack.failed);
+  BOOST_TEST((lack.code == errc::resource_constraint));
+  BOOST_TEST(lack.reason.find("1599 MiB") != std::string::npos, lack.reason);
+  BOOST_TEST((w->submit(0, put_command(0, "a", "2"), {}).code() == errc::resource_constraint));
+  BOOST_TEST(w->health().failed);
+  BOOST_TEST(w->count().free_bytes == std::uint64_t{1'599} << 20);
+  BOOST_TEST(*value(0, "a") == "1"); // reading goes on
+  disk.faults.free_bytes = 1'700 << 20;
+  BOOST_TEST(!reports.wait_for(2).failed);
+  BOOST_TEST(commit(*w, 0, put_command(0, "a", "3")).has_value());
+  w->stop();
+  BOOST_TEST(reports.size() == 2); // each change once
+}
+
+BOOST_AUTO_TEST_CASE(a_disk_that_is_nearly_full_is_seen_at_the_start) {
+  how.free_bytes_min = 1'600 << 20;
+  disk.faults.free_bytes = 1 << 20;
+  start();
+  BOOST_TEST((w->submit(0, put_command(0, "a", "1"), {}).code() == errc::resource_constraint));
+  w->set_free_bytes_min(0);
+  BOOST_TEST(!reports.wait_for(2).failed);
+  BOOST_TEST(commit(*w, 0, put_command(0, "a", "1")).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_recovery_does_not_hide_that_there_is_too_little_room) {
+  how.free_bytes_min = 1'600 << 20;
+  how.look_at_disk_ms = 1;
+  start();
+  disk.faults.syncs_fail = true;
+  BOOST_TEST(!commit(*w, 0, put_command(0, "a", "1")).has_value());
+  BOOST_TEST((reports.wait_for(1).code == errc::storage_failure));
+  disk.faults.free_bytes = 1 << 20;
+  BOOST_TEST((reports.wait_for(2).code == errc::storage_failure)); // the worse of the two
+  disk.faults.syncs_fail = false;
+  BOOST_TEST((reports.wait_for(3).code == errc::resource_constraint));
+  BOOST_TEST((w->submit(0, put_command(0, "a", "1"), {}).code() == errc::resource_constraint));
+}
+
 BOOST_AUTO_TEST_CASE(what_waits_is_one_batch_and_completes_in_order) {
   start();
   auto order = std::vector<std::uint64_t>{};
