@@ -58,8 +58,17 @@ enum class channel_binding_type : std::uint8_t {
   tls_unique,           ///< RFC 5929, 3; TLS 1.2 with the extended master secret only.
 };
 
+/// Version and cipher suite in four bytes, as TLS numbers them; for whoever has to keep them for each connection.
+struct tls_choice {
+  std::uint16_t version = 0; ///< 0: no TLS.
+  std::uint16_t suite = 0;
+  /// `TLSv1.3 TLS_AES_128_GCM_SHA256`; a suite that we do not offer by its number.
+  std::string text() const;
+};
+
 /// What a finished handshake settled.
 struct tls_facts {
+  tls_choice choice;
   std::string version;     ///< `TLSv1.3`
   std::string cipher;      ///< `TLS_AES_128_GCM_SHA256`
   std::string server_name; ///< The name the peer asked for (SNI), lower case; may be empty.

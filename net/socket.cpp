@@ -124,6 +124,8 @@ unsigned address::to_sockaddr(void* storage) const noexcept {
 outcome<unique_fd> listen(const address& where, const listen_options& options) {
   auto what = "listen on " + where.text();
   auto fd = unique_fd{::socket(where.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+  if (!fd && errno == EAFNOSUPPORT && where.is_any()) // a kernel without IPv6
+    return listen(*address::parse("0.0.0.0", where.port()), options);
   if (!fd)
     return system_failure(what);
   set_flag(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);

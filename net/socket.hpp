@@ -73,7 +73,8 @@ struct listen_options {
   bool share_port = false;        ///< SO_REUSEPORT: one listening socket per reactor; the kernel spreads connections.
 };
 
-/// A listening, non-blocking socket. Port 0 takes a free one (see `local_address`). `*` listens on both families.
+/// A listening, non-blocking socket. Port 0 takes a free one (see `local_address`). `*` listens on both families; where
+/// the kernel has no IPv6, on IPv4.
 outcome<unique_fd> listen(const address& where, const listen_options& options = {});
 /// A non-blocking socket whose connection is under way; its handler sees EPOLLOUT when it stands or has failed.
 outcome<unique_fd> connect(const address& where);

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <unordered_map>
@@ -408,20 +409,36 @@ std::optional<std::uint64_t> count_protected(std::string_view bytes) {
   return count;
 }
 
-const char* name_of(tls_suite suite) {
+/// What `set_options` offers; null: something else.
+const char* name_of(std::uint16_t suite) {
   switch (suite) {
-  case tls_suite::aes_128_gcm_sha256:
+  case std::uint16_t(tls_suite::aes_128_gcm_sha256):
     return "TLS_AES_128_GCM_SHA256";
-  case tls_suite::aes_256_gcm_sha384:
+  case std::uint16_t(tls_suite::aes_256_gcm_sha384):
     return "TLS_AES_256_GCM_SHA384";
-  case tls_suite::chacha20_poly1305_sha256:
+  case std::uint16_t(tls_suite::chacha20_poly1305_sha256):
     return "TLS_CHACHA20_POLY1305_SHA256";
+  case 0xc02b:
+    return "ECDHE-ECDSA-AES128-GCM-SHA256";
+  case 0xc02c:
+    return "ECDHE-ECDSA-AES256-GCM-SHA384";
+  case 0xc02f:
+    return "ECDHE-RSA-AES128-GCM-SHA256";
+  case 0xc030:
+    return "ECDHE-RSA-AES256-GCM-SHA384";
+  case 0xcca8:
+    return "ECDHE-RSA-CHACHA20-POLY1305";
+  case 0xcca9:
+    return "ECDHE-ECDSA-CHACHA20-POLY1305";
+  default:
+    return nullptr;
   }
-  return "unknown";
 }
 
 tls_facts facts_of(SSL* ssl) {
   auto result = tls_facts{};
+  result.choice = {static_cast<std::uint16_t>(SSL_version(ssl)),
+                   SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl))};
   result.version = SSL_get_version(ssl);
   result.cipher = SSL_get_cipher_name(ssl);
   if (auto name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name); name != nullptr)
@@ -441,6 +458,17 @@ tls_facts facts_of(SSL* ssl) {
 }
 
 } // namespace
+
+std::string tls_choice::text() const {
+  if (version == 0)
+    return {};
+  auto out = std::string{version == TLS1_3_VERSION ? "TLSv1.3 " : "TLSv1.2 "};
+  if (auto name = name_of(suite))
+    return out + name;
+  char number[8];
+  std::snprintf(number, sizeof number, "0x%04x", unsigned{suite});
+  return out + number;
+}
 
 tls_session::tls_session(std::shared_ptr<const tls_context> context, std::string_view domain)
     : chosen_(context->inner().choose(domain, std::time(nullptr)).context.get()), context_(std::move(context)) {}
@@ -579,8 +607,9 @@ tls_facts tls_session::facts() const {
   auto result = tls_facts{};
   if (records_ == nullptr || notes_ == nullptr)
     return result;
+  result.choice = {TLS1_3_VERSION, std::uint16_t(records_->suite())};
   result.version = "TLSv1.3";
-  result.cipher = name_of(records_->suite());
+  result.cipher = name_of(result.choice.suite);
   result.server_name = notes_->server_name;
   result.application = notes_->application;
   result.is_resumed = notes_->is_resumed;

@@ -2,10 +2,19 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <array>
+#include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <optional>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <thread>
 
 using namespace xmpp::net;
 
@@ -13,6 +22,20 @@ namespace {
 
 address known(const char* text, std::uint16_t port = 0) {
   return *address::parse(text, port);
+}
+
+/// From now on this thread's sockets are as on a kernel without IPv6.
+bool refuse_ipv6() {
+  auto filter = std::array{
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  auto program = sock_fprog{filter.size(), filter.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 } // namespace
@@ -87,6 +110,23 @@ BOOST_AUTO_TEST_CASE(any_means_both_families) {
   auto got = accepted{};
   BOOST_TEST((accept(server->get(), got) == accept_status::accepted));
   BOOST_TEST(!got.peer.is_v6());
+}
+
+BOOST_AUTO_TEST_CASE(any_is_ipv4_where_the_kernel_has_no_ipv6) {
+  auto on = std::optional<outcome<unique_fd>>{};
+  auto explicit_one = std::optional<outcome<unique_fd>>{};
+  auto can_filter = false;
+  auto without_ipv6 = std::thread{[&] { // the filter is this thread's only
+    can_filter = refuse_ipv6();
+    on = listen(known("*"));
+    explicit_one = listen(known("::1"));
+  }};
+  without_ipv6.join();
+  if (!can_filter)
+    return;
+  BOOST_REQUIRE(bool(*on));
+  BOOST_TEST(!local_address((*on)->get())->is_v6());
+  BOOST_TEST(!*explicit_one);
 }
 
 BOOST_AUTO_TEST_CASE(sockets_that_share_a_port_can_be_several) {

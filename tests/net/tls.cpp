@@ -58,6 +58,7 @@ BOOST_AUTO_TEST_CASE(bytes_pass_in_both_directions) {
   BOOST_REQUIRE(facts.has_value());
   BOOST_TEST(facts->version == "TLSv1.3");
   BOOST_TEST(facts->cipher == "TLS_AES_128_GCM_SHA256");
+  BOOST_TEST(facts->choice.text() == facts->version + " " + facts->cipher);
   BOOST_TEST(facts->server_name == "localhost");
   BOOST_TEST(!facts->is_resumed);
   BOOST_TEST(!facts->has_peer_certificate);
