@@ -19,9 +19,11 @@ std::vector<std::string> collected(Member features) {
   return result;
 }
 
-void append_features(xml::builder& out, const std::vector<std::string>& features) {
+/// `silent`: the one that the host keeps to itself; empty: none.
+void append_features(xml::builder& out, const std::vector<std::string>& features, std::string_view silent = {}) {
   for (auto& x : features)
-    out.open("feature").attribute("var", x).close();
+    if (x != silent)
+      out.open("feature").attribute("var", x).close();
 }
 
 void append_contacts(xml::builder& out, const host_info& host) { // XEP-0157, 3
@@ -55,7 +57,7 @@ element host_info_element(const host_info& host, const std::vector<std::string>&
     out.attribute("node", node);
   out.open("identity").attribute("category", "server").attribute("type", "im").attribute("name", host.software_name);
   out.close();
-  append_features(out, features);
+  append_features(out, features, host.tells_version ? std::string_view{} : std::string_view{ns::version});
   if (!host.contacts.empty())
     append_contacts(out, host);
   return out.finish();

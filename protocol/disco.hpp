@@ -16,8 +16,8 @@ inline constexpr std::string_view caps_node = "urn:x-troupe";
 const std::vector<std::string>& all_host_features();
 const std::vector<std::string>& all_account_features();
 
-/// The `query` that describes a host: identity, features, contact addresses (XEP-0157) when there are some. `node` is
-/// echoed; empty: none.
+/// The `query` that describes a host: identity, features but for what the host does not tell (XEP-0092), contact
+/// addresses (XEP-0157) when there are some. `node` is echoed; empty: none.
 element host_info_element(const host_info& host, const std::vector<std::string>& features, std::string_view node = {});
 
 /// The same of a registered account.

@@ -152,8 +152,10 @@ errc negotiation::judge(const stream_header& header) {
   auto domain = std::string_view{header.to};
   if (domain.empty() && is_authenticated())
     domain = account_.domain();
-  if (domain.empty() && policy_->find(tls_.server_name))
-    domain = tls_.server_name;
+  const auto named = domain.empty() && !tls_.server_name.empty() ? prepare_domain(tls_.server_name) // of A-labels
+                                                                 : result<std::string>{errc::jid_malformed};
+  if (named && policy_->find(*named))
+    domain = *named;
   if (domain.empty())
     domain = policy_->default_host;
   const auto to = jid::parse(domain);
