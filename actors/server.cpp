@@ -150,11 +150,9 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
       tls.certificates.push_back(
           {{one.name},
            one.certificate_files[i].string(),
-           i < one.key_files.size() ? one.key_files[i].string() : one.certificate_files[i].string()});
-    if (!one.client_ca_file.empty()) {
-      tls.clients = net::client_certificates::request;
-      tls.trusted_roots_file = one.client_ca_file.string();
-    }
+           i < one.key_files.size() ? one.key_files[i].string() : one.certificate_files[i].string(),
+           one.client_ca_file.empty() ? net::client_certificates::ignore : net::client_certificates::request,
+           one.client_ca_file.string()});
   }
   if (!tls.certificates.empty()) {
     auto made = net::tls_context::make(tls);

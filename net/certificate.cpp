@@ -42,10 +42,7 @@ constexpr auto oid_xmpp_address = "1.3.6.1.5.5.7.8.5";
 constexpr auto oid_dns_srv = "1.3.6.1.5.5.7.8.7";
 
 failure crypto_failure(const std::string& what) {
-  auto code = ERR_peek_last_error();
-  auto reason = ERR_reason_error_string(code);
-  ERR_clear_error();
-  return failure{what + ": " + (reason != nullptr ? reason : "unknown cryptographic error")};
+  return failure{what + ": " + crypto_reason()};
 }
 
 failure system_failure(const std::string& what) {
@@ -233,6 +230,20 @@ bool covers(const certificate_names& names, std::string_view domain, std::string
     return true;
   return std::any_of(names.xmpp_addresses.begin(), names.xmpp_addresses.end(),
                      [&](const std::string& x) { return lower(x) == wanted; });
+}
+
+std::string crypto_reason() {
+  auto newest = 0ul;
+  auto of_system = 0;
+  while (auto code = ERR_get_error()) {
+    newest = code;
+    if (ERR_SYSTEM_ERROR(code))
+      of_system = ERR_GET_REASON(code);
+  }
+  if (of_system != 0)
+    return std::generic_category().message(of_system);
+  auto reason = ERR_reason_error_string(newest);
+  return reason != nullptr ? reason : "unknown cryptographic error";
 }
 
 outcome<certificate_report> inspect_certificate(const std::string& chain_file, const std::string& key_file) {

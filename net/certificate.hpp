@@ -29,6 +29,10 @@ certificate_names names_of(const x509_st& certificate);
 /// `service`: `xmpp-client`, `xmpp-server`, ...; empty: SRV names don't count.
 bool covers(const certificate_names& names, std::string_view domain, std::string_view service = {});
 
+/// What OpenSSL's error queue says, in words; it is empty afterwards. Of a file that could not be had, the system's
+/// reason (`Permission denied`), which is not the newest there.
+std::string crypto_reason();
+
 /// A certificate file and its key as `troupe check` sees them.
 struct certificate_report {
   certificate_names names;
@@ -76,7 +80,9 @@ struct tls_facts {
   bool is_resumed = false;
   bool has_peer_certificate = false;
   bool peer_chain_verified = false; ///< Up to a trusted root and within its dates; says nothing about names.
-  certificate_names peer_names;     ///< Of the peer's certificate, verified or not.
+  /// The domains whose trusted roots these are; empty when not verified.
+  std::vector<std::string> peer_verified_for;
+  certificate_names peer_names; ///< Of the peer's certificate, verified or not.
 };
 
 } // namespace xmpp::net

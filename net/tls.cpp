@@ -17,6 +17,8 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -46,9 +48,7 @@ std::string reason_of(unsigned long code) {
 }
 
 failure crypto_failure(const std::string& what) {
-  auto code = ERR_peek_last_error();
-  ERR_clear_error();
-  return failure{what + ": " + reason_of(code)};
+  return failure{what + ": " + crypto_reason()};
 }
 
 std::string lower(std::string_view text) {
@@ -132,6 +132,7 @@ struct tls_session::notes {
   std::string application;
   bool is_resumed = false;
   bool peer_chain_verified = false;
+  std::vector<std::string> peer_verified_for;
   std::unique_ptr<certificate_names> peer_names; ///< Null: no certificate.
   x509_ptr certificate;                          ///< Ours.
 };
@@ -142,10 +143,14 @@ std::shared_ptr<ticket_keys> make_ticket_keys(std::uint32_t rotate_after_s) {
 
 // -- context ----------------------------------------------------------------------------------------------------------
 
+using digest = std::array<unsigned char, 32>; // SHA-256
+
 struct tls_context::impl {
   struct certificate {
     context_ptr context;
     std::string file;
+    std::vector<std::string> domains;
+    digest roots{}; ///< Of the file of trusted roots; zeros for none.
     std::int64_t not_before_s = 0;
     std::int64_t not_after_s = 0;
   };
@@ -160,25 +165,63 @@ struct tls_context::impl {
   const std::vector<std::size_t>* candidates(std::string_view name) const;
   const certificate& best(const std::vector<std::size_t>& among, std::int64_t now_s) const;
   const certificate& choose(std::string_view name, std::int64_t now_s) const;
-  outcome<void> add(const certificate_source& source, const tls_options& options, X509_STORE* roots);
+  const certificate* find(const SSL_CTX* context) const;
+  outcome<void> add(const certificate_source& source, const tls_options& options);
 };
 
 namespace {
 
 using impl = tls_context::impl;
 
-int on_server_name(SSL* ssl, int*, void* raw) {
+/// From here on tickets are given and taken for `name` only, and with these roots only: a peer that was verified by
+/// others, or for another name, has to show its certificate again.
+void bind_tickets(SSL* ssl, std::string_view name, const impl::certificate& chosen) {
+  auto bound = std::string{"xmpp "}.append(name).append(1, '\0');
+  bound.append(reinterpret_cast<const char*>(chosen.roots.data()), chosen.roots.size());
+  auto id = digest{};
+  static_assert(std::tuple_size_v<digest> <= SSL_MAX_SID_CTX_LENGTH);
+  EVP_Digest(bound.data(), bound.size(), id.data(), nullptr, EVP_sha256(), nullptr);
+  SSL_set_session_id_context(ssl, id.data(), static_cast<unsigned>(id.size()));
+}
+
+void use(SSL* ssl, const impl::certificate& chosen) {
+  auto context = chosen.context.get();
+  if (SSL_get_SSL_CTX(ssl) != context)
+    SSL_set_SSL_CTX(ssl, context);
+  SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context), nullptr); // not part of what the line above takes over
+}
+
+/// The name in the extension of RFC 6066, 3; empty when there is none or it is not sound.
+std::string_view name_in_hello(SSL* ssl) {
+  const unsigned char* bytes = nullptr;
+  auto size = std::size_t{0};
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &size) != 1)
+    return {};
+  // A list's length, then: the type of one name, its length, itself.
+  auto number = [&](std::size_t at) { return std::size_t(bytes[at]) << 8 | bytes[at + 1]; };
+  if (size < 5 || number(0) + 2 != size || bytes[2] != TLSEXT_NAMETYPE_host_name || number(3) + 5 != size)
+    return {};
+  return {reinterpret_cast<const char*>(bytes) + 5, size - 5};
+}
+
+// Comes before OpenSSL looks at a ticket, which the callback for the server's name does not.
+int on_client_hello(SSL* ssl, int*, void* raw) {
   auto& self = *static_cast<const impl*>(raw);
-  auto name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  if (name == nullptr)
-    return SSL_TLSEXT_ERR_NOACK;
-  if (auto among = self.candidates(lower(name)); among != nullptr) {
-    auto& chosen = self.best(*among, std::time(nullptr));
-    if (SSL_get_SSL_CTX(ssl) != chosen.context.get())
-      SSL_set_SSL_CTX(ssl, chosen.context.get());
-  }
+  auto name = lower(name_in_hello(ssl));
+  if (name.empty())
+    return SSL_CLIENT_HELLO_SUCCESS;
+  auto among = self.candidates(name);
   // An unknown name is no error: what the stream is addressed to decides (RFC 6120, 4.7.2).
-  return SSL_TLSEXT_ERR_OK;
+  auto chosen = among != nullptr ? &self.best(*among, std::time(nullptr)) : self.find(SSL_get_SSL_CTX(ssl));
+  if (chosen == nullptr)
+    return SSL_CLIENT_HELLO_SUCCESS;
+  use(ssl, *chosen);
+  bind_tickets(ssl, name, *chosen);
+  return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+int on_server_name(SSL* ssl, int*, void*) {
+  return SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != nullptr ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 int on_applications(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes, const unsigned char* offered,
@@ -278,11 +321,8 @@ outcome<context_ptr> make_context(const tls_options& options, const impl& inner,
     return crypto_failure("set ciphers");
   if (SSL_CTX_set1_groups_list(x, options.groups.c_str()) != 1)
     return crypto_failure("set groups " + options.groups);
-  auto service = std::string_view{"xmpp"}; // Tickets are for all domains: what a peer may do is decided above TLS.
-  SSL_CTX_set_session_id_context(x, reinterpret_cast<const unsigned char*>(service.data()),
-                                 static_cast<unsigned>(service.size()));
+  SSL_CTX_set_client_hello_cb(x, on_client_hello, const_cast<impl*>(&inner));
   SSL_CTX_set_tlsext_servername_callback(x, on_server_name);
-  SSL_CTX_set_tlsext_servername_arg(x, const_cast<impl*>(&inner));
   SSL_CTX_set_tlsext_ticket_key_evp_cb(x, on_ticket);
   if (!options.keeps_openssl_sessions)
     SSL_CTX_set_keylog_callback(x, on_secret);
@@ -296,20 +336,36 @@ outcome<context_ptr> make_context(const tls_options& options, const impl& inner,
   return context;
 }
 
-outcome<store_ptr> make_roots(const tls_options& options) {
+outcome<store_ptr> make_roots(const certificate_source& source) {
   auto roots = store_ptr{};
-  if (options.clients == client_certificates::ignore)
+  if (source.clients == client_certificates::ignore)
     return roots;
   roots.reset(X509_STORE_new());
-  auto is_loaded = options.trusted_roots_file.empty()
+  auto is_loaded = source.trusted_roots_file.empty()
                        ? X509_STORE_set_default_paths(roots.get())
-                       : X509_STORE_load_file(roots.get(), options.trusted_roots_file.c_str());
+                       : X509_STORE_load_file(roots.get(), source.trusted_roots_file.c_str());
   if (is_loaded != 1)
-    return crypto_failure("read trusted roots " + options.trusted_roots_file);
+    return crypto_failure("read trusted roots " + source.trusted_roots_file);
   return roots;
 }
 
+digest digest_of_file(const std::string& file) {
+  auto result = digest{};
+  auto in = std::ifstream{file, std::ios::binary};
+  auto bytes = std::string{std::istreambuf_iterator<char>{in}, {}};
+  EVP_Digest(bytes.data(), bytes.size(), result.data(), nullptr, EVP_sha256(), nullptr);
+  return result;
+}
+
 } // namespace
+
+outcome<void> check_trusted_roots(const std::string& file) {
+  auto source = certificate_source{};
+  source.clients = client_certificates::request;
+  source.trusted_roots_file = file;
+  auto loaded = make_roots(source);
+  return loaded ? outcome<void>{} : outcome<void>{failure{loaded.why()}};
+}
 
 const std::vector<std::size_t>* tls_context::impl::candidates(std::string_view name) const {
   if (auto i = by_name.find(std::string{name}); i != by_name.end())
@@ -335,8 +391,17 @@ const tls_context::impl::certificate& tls_context::impl::choose(std::string_view
   return best(among != nullptr ? *among : by_name.at({}), now_s);
 }
 
-outcome<void> tls_context::impl::add(const certificate_source& source, const tls_options& options, X509_STORE* roots) {
-  auto context = make_context(options, *this, roots);
+const tls_context::impl::certificate* tls_context::impl::find(const SSL_CTX* context) const {
+  auto i = std::find_if(certificates.begin(), certificates.end(),
+                        [&](const certificate& x) { return x.context.get() == context; });
+  return i != certificates.end() ? &*i : nullptr;
+}
+
+outcome<void> tls_context::impl::add(const certificate_source& source, const tls_options& options) {
+  auto roots = make_roots(source);
+  if (!roots)
+    return failure{roots.why()};
+  auto context = make_context(options, *this, roots->get());
   if (!context)
     return failure{context.why()};
   auto x = context->get();
@@ -353,8 +418,11 @@ outcome<void> tls_context::impl::add(const certificate_source& source, const tls
     by_name[lower(domain)].push_back(index);
   if (index == 0)
     first_name = domains.empty() ? std::string{} : lower(domains.front());
-  certificates.push_back({std::move(*context), source.chain_file, seconds_of(X509_get0_notBefore(leaf)),
-                          seconds_of(X509_get0_notAfter(leaf))});
+  for (auto& domain : domains)
+    domain = lower(domain);
+  certificates.push_back({std::move(*context), source.chain_file, std::move(domains),
+                          *roots != nullptr ? digest_of_file(source.trusted_roots_file) : digest{},
+                          seconds_of(X509_get0_notBefore(leaf)), seconds_of(X509_get0_notAfter(leaf))});
   return {};
 }
 
@@ -371,11 +439,8 @@ outcome<std::shared_ptr<const tls_context>> tls_context::make(const tls_options&
   if (inner->ticket_cipher == nullptr)
     return crypto_failure("find AES-256-CBC");
   inner->accepts_any_key_usage = options.accepts_any_key_usage;
-  auto roots = make_roots(options);
-  if (!roots)
-    return failure{roots.why()};
   for (auto& source : options.certificates)
-    if (auto added = inner->add(source, options, roots->get()); !added)
+    if (auto added = inner->add(source, options); !added)
       return failure{added.why()};
   auto own = inner->by_name.find(inner->first_name);
   inner->by_name[{}] = own != inner->by_name.end() ? own->second : std::vector<std::size_t>{0};
@@ -435,7 +500,7 @@ const char* name_of(std::uint16_t suite) {
   }
 }
 
-tls_facts facts_of(SSL* ssl) {
+tls_facts facts_of(SSL* ssl, const tls_context* context) {
   auto result = tls_facts{};
   result.choice = {static_cast<std::uint16_t>(SSL_version(ssl)),
                    SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl))};
@@ -453,6 +518,9 @@ tls_facts facts_of(SSL* ssl) {
     result.has_peer_certificate = true;
     result.peer_chain_verified = SSL_get_verify_result(ssl) == X509_V_OK;
     result.peer_names = names_of(*peer);
+    if (result.peer_chain_verified && context != nullptr)
+      if (auto used = context->inner().find(SSL_get_SSL_CTX(ssl)); used != nullptr)
+        result.peer_verified_for = used->domains;
   }
   return result;
 }
@@ -491,6 +559,8 @@ tls_session::status tls_session::handshake(std::string_view& in, std::string& ou
     }
     SSL_set_bio(ssl_, bio, bio);
     SSL_set_accept_state(ssl_);
+    if (auto chosen = context_->inner().find(chosen_); chosen != nullptr)
+      bind_tickets(ssl_, chosen->domains.empty() ? std::string_view{} : chosen->domains.front(), *chosen);
     notes_ = std::make_unique<notes>();
   }
   auto already = out.size();
@@ -498,7 +568,9 @@ tls_session::status tls_session::handshake(std::string_view& in, std::string& ou
   if (auto result = SSL_do_handshake(ssl_); result != 1)
     return fail(result);
   hand_over(std::string_view{out}.substr(already));
-  context_.reset();
+  // Whose roots vouched for a peer is asked of it later.
+  if (ssl_ == nullptr || SSL_get0_peer_certificate(ssl_) == nullptr)
+    context_.reset();
   return status::ok;
 }
 
@@ -516,13 +588,14 @@ void tls_session::hand_over(std::string_view written) {
     notes_.reset();
     return;
   }
-  auto facts = facts_of(ssl_);
+  auto facts = facts_of(ssl_, context_.get());
   notes_->reading = {};
   notes_->writing = {};
   notes_->server_name = std::move(facts.server_name);
   notes_->application = std::move(facts.application);
   notes_->is_resumed = facts.is_resumed;
   notes_->peer_chain_verified = facts.peer_chain_verified;
+  notes_->peer_verified_for = std::move(facts.peer_verified_for);
   if (facts.has_peer_certificate)
     notes_->peer_names = std::make_unique<certificate_names>(std::move(facts.peer_names));
   if (auto certificate = SSL_get_certificate(ssl_); certificate != nullptr && X509_up_ref(certificate) == 1)
@@ -603,7 +676,7 @@ tls_session::status tls_session::fail(const char* why) {
 
 tls_facts tls_session::facts() const {
   if (ssl_ != nullptr)
-    return facts_of(ssl_);
+    return facts_of(ssl_, context_.get());
   auto result = tls_facts{};
   if (records_ == nullptr || notes_ == nullptr)
     return result;
@@ -615,6 +688,7 @@ tls_facts tls_session::facts() const {
   result.is_resumed = notes_->is_resumed;
   result.has_peer_certificate = notes_->peer_names != nullptr;
   result.peer_chain_verified = notes_->peer_chain_verified;
+  result.peer_verified_for = notes_->peer_verified_for;
   if (notes_->peer_names != nullptr)
     result.peer_names = *notes_->peer_names;
   return result;
@@ -622,6 +696,8 @@ tls_facts tls_session::facts() const {
 
 void tls_session::forget() noexcept {
   notes_.reset();
+  if (records_ != nullptr || (ssl_ != nullptr && SSL_is_init_finished(ssl_) == 1))
+    context_.reset();
 }
 
 namespace {

@@ -23,31 +23,37 @@ namespace xmpp::net {
 class ticket_keys;
 std::shared_ptr<ticket_keys> make_ticket_keys(std::uint32_t rotate_after_s = 12 * 3600);
 
-struct certificate_source {
-  std::vector<std::string> domains; ///< Served with this certificate; empty: the DNS names in it.
-  std::string chain_file;           ///< PEM, own certificate first.
-  std::string key_file;             ///< PEM
-};
-
 enum class client_certificates : std::uint8_t {
   ignore,
   request, ///< Ask; go on without, or with one that is not trusted: `tls_facts` tells.
 };
 
+struct certificate_source {
+  std::vector<std::string> domains; ///< Served with this certificate; empty: the DNS names in it.
+  std::string chain_file;           ///< PEM, own certificate first.
+  std::string key_file;             ///< PEM
+  /// Of peers that come for these domains. What these roots vouch for counts for these domains only
+  /// (`tls_facts::peer_verified_for`).
+  client_certificates clients = client_certificates::ignore;
+  std::string trusted_roots_file = {}; ///< PEM, for peers' certificates; empty: the system's.
+};
+
 struct tls_options {
   std::vector<certificate_source> certificates; ///< The first one is for names that nobody has, and for no name.
   std::vector<std::string> applications = {
-      "xmpp-client"}; ///< ALPN: refused when the peer offers only others; empty: ignored.
-  client_certificates clients = client_certificates::ignore;
-  std::string trusted_roots_file;            ///< PEM, for peers' certificates; empty: the system's.
+      "xmpp-client"};                        ///< ALPN: refused when the peer offers only others; empty: ignored.
   bool accepts_any_key_usage = false;        ///< Server certificates count for clients too (between servers).
   std::string groups = "X25519:P-256:P-384"; ///< Key exchange, in OpenSSL's notation; the first is the cheapest.
   bool keeps_openssl_sessions = false;  ///< After a TLS 1.3 handshake too: 14 KiB per connection instead of under 1.
   std::shared_ptr<ticket_keys> tickets; ///< Null: new ones.
 };
 
+/// Whether a PEM file can be `certificate_source::trusted_roots_file`; fails with words that have its path.
+outcome<void> check_trusted_roots(const std::string& file);
+
 /// Everything sessions share. Never changes: to reload, make another and use it for what connects from then on.
-/// TLS 1.2 and 1.3, ECDHE with AEAD only; no renegotiation, no compression, no early data; stateless tickets.
+/// TLS 1.2 and 1.3, ECDHE with AEAD only; no renegotiation, no compression, no early data; stateless tickets, each good
+/// for the name alone that it was given under (RFC 6066, 3) and for as long as that name's trusted roots stay the same.
 class tls_context {
 public:
   static outcome<std::shared_ptr<const tls_context>> make(const tls_options& options);
@@ -76,7 +82,7 @@ public:
   /// What a call of `read` must have room for.
   static constexpr std::size_t read_bytes_min = tls_records::read_bytes_min;
 
-  /// `domain` chooses the certificate when the peer names none; may be empty.
+  /// `domain` chooses the certificate when the peer names none, or none of ours; may be empty.
   tls_session(std::shared_ptr<const tls_context> context, std::string_view domain);
   ~tls_session();
   tls_session(const tls_session&) = delete;
@@ -108,7 +114,7 @@ private:
 
   ssl_st* ssl_ = nullptr;
   ssl_ctx_st* chosen_;                         // the context's
-  std::shared_ptr<const tls_context> context_; // until the handshake is complete: its callbacks need it
+  std::shared_ptr<const tls_context> context_; // until the handshake is complete: its callbacks need it; or `forget`
   std::unique_ptr<notes> notes_;               // what TLS 1.3 leaves to know, until `forget`
   std::unique_ptr<tls_records> records_;
   std::string why_;

@@ -9,7 +9,9 @@
 #include <atomic>
 #include <ctime>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace xmpp::net;
 
@@ -459,8 +461,10 @@ BOOST_AUTO_TEST_CASE(without_the_extended_master_secret_only_the_end_point_binds
 BOOST_AUTO_TEST_CASE(peers_certificates_are_asked_for_verified_and_told) {
   auto trusted = make("romeo", {"romeo.example"});
   auto stranger = make("stranger", {"romeo.example"});
-  options.clients = client_certificates::request;
-  options.trusted_roots_file = trusted.chain_file;
+  for (auto& one : options.certificates) {
+    one.clients = client_certificates::request;
+    one.trusted_roots_file = trusted.chain_file;
+  }
   auto facts_of = [&](const certificate_source& source, SSL_SESSION** ticket = nullptr,
                       SSL_SESSION* session = nullptr) {
     auto how = tls_client::options{};
@@ -495,6 +499,118 @@ BOOST_AUTO_TEST_CASE(peers_certificates_are_asked_for_verified_and_told) {
   BOOST_TEST(!resumed.peer_chain_verified); // What failed once is not forgotten by the ticket.
   SSL_SESSION_free(ticket);
   BOOST_TEST(!facts_of({}).has_peer_certificate);
+}
+
+BOOST_AUTO_TEST_CASE(each_name_trusts_its_own_roots_only) {
+  auto one = make("one", {"romeo.example"}), two = make("two", {"romeo.example"});
+  options.certificates[0].clients = client_certificates::request;
+  options.certificates[0].trusted_roots_file = one.chain_file;
+  options.certificates[1].clients = client_certificates::request;
+  options.certificates[1].trusted_roots_file = two.chain_file;
+  options.certificates.push_back(make("careless", {"careless.example"}));
+  for (auto version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    BOOST_TEST_CONTEXT("version " << version) {
+      auto verified_for = [&](const certificate_source& source, const std::string& name, std::string_view domain) {
+        auto how = tls_client::options{};
+        how.certificate_file = source.chain_file;
+        how.key_file = source.key_file;
+        how.server_name = name;
+        how.version_max = version;
+        auto secure = context();
+        auto link = connected{};
+        link.seen->react = [&](transport& self, std::string_view) { self.start_tls(secure, {}, domain); };
+        link.peer_writes("x");
+        auto client = tls_client{link, how};
+        BOOST_REQUIRE_MESSAGE(client.handshake(), client.why());
+        secure = nullptr;
+        auto facts = *link.ours->tls();
+        BOOST_TEST(facts.peer_chain_verified == !facts.peer_verified_for.empty());
+        return facts.peer_verified_for.empty() ? std::string{} : facts.peer_verified_for.at(0);
+      };
+      BOOST_TEST(verified_for(one, "localhost", {}) == "localhost");
+      BOOST_TEST(verified_for(one, "localhost", "other.example") == "localhost");
+      BOOST_TEST(verified_for(two, "localhost", {}) == "");
+      BOOST_TEST(verified_for(one, "other.example", {}) == "");
+      BOOST_TEST(verified_for(two, "Other.Example", {}) == "other.example");
+      BOOST_TEST(verified_for(two, "", "other.example") == "other.example");
+      BOOST_TEST(verified_for(two, "unknown.example", "other.example") == "other.example");
+      BOOST_TEST(verified_for(one, "unknown.example", "other.example") == "");
+      BOOST_TEST(verified_for(one, "careless.example", {}) == "");
+      // The certificate is asked for whatever the context that the handshake began with says.
+      BOOST_TEST(verified_for(one, "localhost", "careless.example") == "localhost");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_session_is_not_resumed_under_another_name) { // RFC 6066, 3
+  for (auto version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    BOOST_TEST_CONTEXT("version " << version) {
+      auto how = tls_client::options{};
+      how.version_max = version;
+      auto resumes = [&](const char* name, SSL_SESSION** ticket = nullptr) {
+        how.server_name = name;
+        auto link = connected{{}, context()};
+        auto client = tls_client{link, how};
+        BOOST_REQUIRE_MESSAGE(client.handshake(), client.why());
+        link.ours->send("x");
+        client.read(1);
+        if (ticket != nullptr)
+          *ticket = client.ticket();
+        return link.ours->tls()->is_resumed;
+      };
+      BOOST_TEST(!resumes("localhost", &how.session));
+      BOOST_TEST(resumes("localhost"));
+      BOOST_TEST(resumes("LOCALHOST"));
+      BOOST_TEST(!resumes("other.example"));
+      BOOST_TEST(!resumes("a.wild.example")); // Even where the certificate is the same.
+      BOOST_TEST(!resumes("unknown.example"));
+      SSL_SESSION_free(how.session);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_verified_peer_must_show_its_certificate_again_when_the_roots_have_changed) {
+  auto trusted = make("trusted", {"romeo.example"}), next = make("next", {"romeo.example"});
+  auto how = tls_client::options{};
+  how.certificate_file = trusted.chain_file;
+  how.key_file = trusted.key_file;
+  auto facts = [&](const certificate_source& roots, SSL_SESSION** ticket = nullptr) {
+    options.certificates[0].clients = client_certificates::request;
+    options.certificates[0].trusted_roots_file = roots.chain_file;
+    auto link = connected{{}, context()};
+    auto client = tls_client{link, how};
+    BOOST_REQUIRE_MESSAGE(client.handshake(), client.why());
+    link.ours->send("x");
+    client.read(1);
+    if (ticket != nullptr)
+      *ticket = client.ticket();
+    return *link.ours->tls();
+  };
+  BOOST_TEST(facts(trusted, &how.session).peer_chain_verified);
+  BOOST_TEST(facts(trusted).is_resumed);
+  auto changed = facts(next);
+  BOOST_TEST(!changed.is_resumed);
+  BOOST_TEST(!changed.peer_chain_verified);
+  SSL_SESSION_free(how.session);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_had_is_told_with_the_system_s_reason) {
+  auto without_key = options;
+  without_key.certificates[0].key_file = path + "/missing.key";
+  auto why = tls_context::make(without_key).why();
+  BOOST_TEST(why.find("missing.key: No such file or directory") != std::string::npos, why);
+  auto without_certificate = options;
+  without_certificate.certificates[0].chain_file = path + "/missing.crt";
+  why = tls_context::make(without_certificate).why();
+  BOOST_TEST(why.find("missing.crt: No such file or directory") != std::string::npos, why);
+  auto unreadable = options.certificates[0];
+  why = inspect_certificate(unreadable.chain_file, path + "/missing.key").why();
+  BOOST_TEST(why.find("missing.key: No such file or directory") != std::string::npos, why);
+  if (::geteuid() == 0)
+    return; // may read everything
+  BOOST_REQUIRE(::chmod(unreadable.key_file.c_str(), 0) == 0);
+  why = tls_context::make(options).why();
+  BOOST_TEST(why.find(unreadable.key_file + ": Permission denied") != std::string::npos, why);
 }
 
 BOOST_AUTO_TEST_CASE(a_key_that_does_not_belong_to_the_certificate_is_refused) {
