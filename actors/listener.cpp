@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <fcntl.h>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace xmpp {
@@ -25,7 +28,10 @@ listener::behavior_type listener::make_behavior() {
   begin({}, what_.name);
   open();
   return {
-      [this](const msg::stop_accepting&) { close(); },
+      [this](const msg::stop_accepting&) {
+        close();
+        fd_->reset();
+      },
       [this](const msg::verdict& x) { decide(x); },
       [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
       [this](const msg::describe&) { return describe(); },
@@ -33,12 +39,13 @@ listener::behavior_type listener::make_behavior() {
 }
 
 void listener::open() {
-  if (!fd_ || !*fd_) {
-    auto made = net::listen(what_.where, {what_.backlog, false});
-    if (!made)
-      throw std::runtime_error(made.why());
-    fd_ = std::make_shared<net::unique_fd>(*std::move(made));
-  }
+  if (!*fd_)
+    return; // told to accept no more
+  // A handle of its own: the socket outlives this actor and its failures. A restart that made another would find the
+  // address in use for as long as the reactor still has the old one, and would turn away who waits to be accepted.
+  auto own = net::unique_fd{::fcntl(fd_->get(), F_DUPFD_CLOEXEC, 0)};
+  if (!own)
+    throw std::runtime_error(std::generic_category().message(errno));
   // What is accepted inherits these.
   auto live = server_.live();
   auto& c2s = live->options.c2s;
@@ -47,17 +54,18 @@ void listener::open() {
   net::set_user_timeout(fd_->get(), c2s.write_timeout_s * 1000);
   auto& home = *what_.reactors.front();
   auto what = std::make_shared<const listening>(what_); // outlives this actor: connections are on their way
-  home.loop().post([&server = server_, what, fd = fd_, slot = acceptor_, &home] {
-    auto accept = [&server, what, turn = std::size_t{0}](net::unique_fd client, const net::address& peer) mutable {
-      auto& next = *what->reactors[turn++ % what->reactors.size()];
-      if (next.loop().is_this_thread())
-        return start_client(server, *what, next, std::move(client), peer);
-      next.loop().post([&server, what, &next, held = std::make_shared<net::unique_fd>(std::move(client)), peer] {
-        start_client(server, *what, next, std::move(*held), peer);
+  home.loop().post(
+      [&server = server_, what, fd = std::make_shared<net::unique_fd>(std::move(own)), slot = acceptor_, &home] {
+        auto accept = [&server, what, turn = std::size_t{0}](net::unique_fd client, const net::address& peer) mutable {
+          auto& next = *what->reactors[turn++ % what->reactors.size()];
+          if (next.loop().is_this_thread())
+            return start_client(server, *what, next, std::move(client), peer);
+          next.loop().post([&server, what, &next, held = std::make_shared<net::unique_fd>(std::move(client)), peer] {
+            start_client(server, *what, next, std::move(*held), peer);
+          });
+        };
+        *slot = std::make_unique<net::listener>(home.loop(), std::move(*fd), server.limiter.get(), std::move(accept));
       });
-    };
-    *slot = std::make_unique<net::listener>(home.loop(), std::move(*fd), server.limiter.get(), std::move(accept));
-  });
 }
 
 void listener::close() {
@@ -68,7 +76,6 @@ void listener::close() {
 void listener::restart() {
   close();
   acceptor_ = std::make_shared<std::unique_ptr<net::listener>>();
-  fd_ = nullptr;
   open();
 }
 

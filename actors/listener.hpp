@@ -29,7 +29,8 @@ struct listening {
 
 class listener final : public supervised<listener_actor> {
 public:
-  /// `fd` is the listening socket made at the start of the server; a restart makes another.
+  /// `fd` is the listening socket made at the start of the server; a restart, and whoever comes after this actor, goes
+  /// on with it. Empty after `stop_accepting`.
   listener(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, listening what,
            std::shared_ptr<net::unique_fd> fd);
   ~listener() override;

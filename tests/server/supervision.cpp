@@ -4,7 +4,14 @@
 #include <boost/test/unit_test.hpp>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
 
 using namespace xmpp::test;
 
@@ -46,6 +53,34 @@ BOOST_AUTO_TEST_CASE(a_failed_account_loses_no_message_and_no_session) {
   BOOST_TEST(juliet.asks_roster().to_string().find(romeo.bare()) != std::string::npos);
   romeo.send("<message to='{}'><body>there?</body></message>", tablet.full());
   tablet.receives("<message><body>there?</body></message>");
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_listener_keeps_its_socket) { // and with it the clients that wait there
+  if (cannot())
+    return;
+  auto here = server{};
+  // The sockets that are listened on, by their numbers in /proc/net/tcp.
+  auto sockets = [&] {
+    auto out = std::set<std::string>{};
+    auto table = std::ifstream{"/proc/" + std::to_string(here.pid()) + "/net/tcp"};
+    char port[8];
+    std::snprintf(port, sizeof port, ":%04X", here.port());
+    for (auto line = std::string{}; std::getline(table, line);) {
+      auto words = std::istringstream{line};
+      auto word = std::vector<std::string>{std::istream_iterator<std::string>{words}, {}};
+      if (word.size() > 9 && word[1].ends_with(port) && word[3] == "0A")
+        out.insert(word[9]);
+    }
+    return out;
+  };
+  auto before = sockets();
+  BOOST_TEST(before.size() == 1u);
+  here.shell("kill listeners");
+  auto after_it = client{here, "romeo"}; // waits, if need be
+  BOOST_TEST((sockets() == before));
+  BOOST_TEST(here.log().find("in use") == std::string::npos);
+  auto secured = client{here, transport::direct_tls};
+  secured.makes_tls();
 }
 
 BOOST_AUTO_TEST_CASE(contacts_of_a_failed_account_see_nothing_of_it) {
