@@ -463,7 +463,9 @@ actions negotiation::reject(sasl::failure why) {
   auto account = exchange_ ? exchange_->account() : jid{};
   // A refused channel binding tried no password. Clients whose TLS library knows only older bindings come with each
   // PLUS mechanism before they come to one that they can do: that alone must not use up their attempts.
-  if (exchange_ && account.empty() && why == sasl::failure::not_authorized && mismatches_ < mismatches_max) {
+  const auto binding_refused = exchange_ && account.empty() && why == sasl::failure::not_authorized;
+  const auto is_counted = !binding_refused || mismatches_ >= mismatches_max;
+  if (!is_counted) {
     ++mismatches_;
     --attempts_;
   }
@@ -472,7 +474,8 @@ actions negotiation::reject(sasl::failure why) {
   auto condition = std::string{"<"};
   condition += sasl::condition_name(why);
   condition += "/>";
-  return list(act::rejected{std::move(account), why, attempts_}, act::send{sasl_element("failure", condition)});
+  return list(act::rejected{std::move(account), why, attempts_, binding_refused, is_counted},
+              act::send{sasl_element("failure", condition)});
 }
 
 actions negotiation::carry_out(sasl::exchange::step next) {
@@ -577,6 +580,22 @@ std::string field_of(const element& query, std::string_view name) {
   return found ? found.text() : std::string{};
 }
 
+/// Clients show this to people, and some show nothing else.
+std::string_view why_not_registered(errc outcome) noexcept {
+  switch (outcome) {
+  case errc::conflict:
+    return "This user name is taken";
+  case errc::not_acceptable:
+    return "This password has characters that are not allowed";
+  case errc::not_allowed:
+    return "Accounts cannot be made here";
+  case errc::resource_constraint:
+    return "Too many accounts are being made: try again later";
+  default:
+    return {};
+  }
+}
+
 } // namespace
 
 actions negotiation::registration(const element& iq, const element& query) {
@@ -610,7 +629,8 @@ actions negotiation::registered(errc outcome) {
   stage_ = stage::features;
   if (outcome == errc::none)
     ++registrations_;
-  return list(act::send{outcome == errc::none ? iq_result(request_id_, {}) : iq_error(request_id_, outcome)});
+  return list(act::send{outcome == errc::none ? iq_result(request_id_, {})
+                                              : iq_error(request_id_, outcome, why_not_registered(outcome))});
 }
 
 // -- resource binding (7) --

@@ -99,7 +99,9 @@ struct register_account {
 struct rejected {
   jid account; ///< Empty when the attempt did not come so far.
   sasl::failure why = sasl::failure::none;
-  std::uint8_t attempts = 0; ///< On this connection.
+  std::uint8_t attempts = 0;    ///< On this connection.
+  bool binding_refused = false; ///< It was the channel binding, before any password was tried.
+  bool is_counted = true;       ///< Among the attempts: the first few refused bindings are not.
 };
 /// The client has proven who it is: the limits of `stream_policy::limits` hold now.
 struct authenticated {

@@ -35,10 +35,10 @@ stanza change_password(const stanza& request, context& at) {
     return request.error_reply(errc::bad_request);
   auto local = prepare_local(name.text());
   if (!local || *local != request.from.local())
-    return request.error_reply(errc::not_allowed);
+    return request.error_reply(errc::not_allowed, "Only your own account's password can be changed");
   auto prepared = prepare_password(text);
   if (!prepared)
-    return request.error_reply(errc::not_acceptable);
+    return request.error_reply(errc::not_acceptable, "This password has characters that are not allowed");
   at.change_password(*std::move(prepared));
   return request.reply();
 }

@@ -688,12 +688,17 @@ BOOST_AUTO_TEST_CASE(a_refused_channel_binding_uses_up_no_attempt) { // such cli
     BOOST_TEST(d.auth(mechanism, "p=tls-unknown,,n=juliet,r=abc") == failure("not-authorized"));
   for (auto mechanism : {"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"})
     BOOST_TEST(d.auth(mechanism, "y,,n=juliet,r=abc") == failure("not-authorized"));
+  for (auto& x : d.rejections)
+    BOOST_TEST((x.binding_refused && !x.is_counted));
+  d.scram({.password = "wrong"});
+  BOOST_TEST((!d.rejections.back().binding_refused && d.rejections.back().is_counted));
   BOOST_TEST(has(d.scram(), "<success"));
   auto endless = dialogue{};
   endless.carry_out(endless.stream.tls_established(bound_tls()));
   endless.opens();
   for (int i = 0; i < 12; ++i)
     endless.auth("SCRAM-SHA-1", "y,,n=juliet,r=abc");
+  BOOST_TEST((endless.rejections.back().binding_refused && endless.rejections.back().is_counted));
   BOOST_TEST((endless.closed == errc::policy_violation));
 }
 
@@ -902,7 +907,13 @@ BOOST_AUTO_TEST_CASE(a_registration_that_fails_says_why_and_repeats_nothing) {
   d.opens();
   d.registration = errc::conflict;
   BOOST_TEST(d.says(registration(bill)) == "<iq type='error' id='r1'><error type='cancel'><conflict "
-                                           "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>");
+                                           "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/><text "
+                                           "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>This user name "
+                                           "is taken</text></error></iq>");
+  for (auto code : {errc::not_acceptable, errc::not_allowed, errc::resource_constraint}) {
+    d.registration = code;
+    BOOST_TEST(has(d.says(registration(bill)), "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas' xml:lang='en'>"));
+  }
   d.registration = errc::storage_failure;
   BOOST_TEST(has(d.says(registration(bill)), "<internal-server-error "));
   for (auto fields : {"", "<username>bill</username>", "<password>x</password>", "<username>bill</username><password/>",
