@@ -2,6 +2,7 @@
 
 #include "net/certificate.hpp"
 #include "net/socket.hpp"
+#include "net/tls.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -90,9 +91,11 @@ private:
                             i < host.key_files.size() ? host.key_files[i] : host.certificate_files[i]);
     if (usable == 0)
       wrong(subject, "has no certificate that clients could accept now", "mend one of those above");
-    if (!host.client_ca_file.empty() && access(host.client_ca_file.c_str(), R_OK) != 0)
-      wrong(subject, "cannot read client_ca_file " + host.client_ca_file.string() + ": " + std::strerror(errno),
-            "correct the path or the file's rights, or leave the option empty");
+    if (host.client_ca_file.empty())
+      return;
+    auto subject_of_roots = "client_ca_file of " + host.name;
+    if (auto loaded = net::check_trusted_roots(host.client_ca_file.string()); !loaded)
+      wrong(subject_of_roots, loaded.why(), "correct the path or the file's rights, or leave the option empty");
   }
 
   /// Whether a client that trusts its issuer would accept it now.
@@ -109,8 +112,13 @@ private:
       wrong(subject, std::move(text), std::move(remedy));
       is_good = false;
     };
+    // What `serve` would say, which is stricter than reading: of keys that are too short, for one.
+    auto as_served = net::tls_options{};
+    as_served.certificates = {{{host.name}, file.string(), key.string()}};
     if (!report->key_matches)
       bad("the key in " + key.string() + " is not its key", "put the key that belongs to it into key_files");
+    else if (auto served = net::tls_context::make(as_served); !served)
+      bad("cannot serve: " + served.why(), "get another, with an ECDSA P-256 key or an RSA key of 2048 bits or more");
     if (!report->has_alternative_names)
       bad("has no names in its subjectAltName: clients do not look at the common name (RFC 9525)",
           "get one with subjectAltName = DNS:" + host.name);

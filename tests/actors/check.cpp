@@ -126,6 +126,23 @@ BOOST_AUTO_TEST_CASE(a_certificate_that_is_not_there_is_wrong) {
   BOOST_TEST(describe(all, false).find("certificate.pem") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_certificate_that_cannot_serve_is_wrong) {
+  auto command = "openssl req -x509 -newkey rsa:1024 -nodes -days 30 -subj /CN=x -addext subjectAltName=DNS:localhost "
+                 "-keyout " +
+                 (folder / "key.pem").string() + " -out " + (folder / "certificate.pem").string() + " 2>/dev/null";
+  BOOST_REQUIRE(std::system(command.c_str()) == 0);
+  auto all = look();
+  BOOST_TEST(is_wrong(trouble(all, "key too small")));
+  BOOST_TEST(is_wrong(trouble(all, "no certificate that clients could accept")));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_authorities_that_cannot_be_loaded_is_wrong) {
+  std::ofstream{folder / "authorities.pem"} << "nothing\n";
+  BOOST_TEST(is_wrong(trouble(look("client_ca_file = \"authorities.pem\"\n"), "authorities.pem")));
+  BOOST_TEST(is_wrong(trouble(look("client_ca_file = \"missing.pem\"\n"), "No such file or directory")));
+  BOOST_TEST(!trouble(look("client_ca_file = \"certificate.pem\"\n"), "client_ca_file"));
+}
+
 BOOST_AUTO_TEST_CASE(a_key_that_everybody_can_read_is_told) {
   std::filesystem::permissions(folder / "key.pem", std::filesystem::perms(0644));
   BOOST_TEST(is_warning(trouble(look(), "everybody on this machine can read its key")));
