@@ -47,7 +47,8 @@ std::string command_line(const std::string& command, const std::filesystem::path
   auto failure = std::error_code{};
   auto shorter = [&](const fs::path& path) {
     auto relative = fs::proximate(path, failure).string();
-    return failure || relative.size() > path.string().size() ? path.string() : relative;
+    // Below `/` the relative one saves nothing but the slash, by which people see where it is.
+    return failure || relative.size() + 1 >= path.string().size() ? path.string() : relative;
   };
   auto program = fs::read_symlink("/proc/self/exe", failure);
   auto is_installed = program.parent_path() == "/usr/bin" || program.parent_path() == "/usr/local/bin";
@@ -413,7 +414,8 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   return exit_code;
 }
 
-void print_welcome(std::ostream& out, const config& options, const std::vector<std::string>& listening_on) {
+void print_welcome(std::ostream& out, const config& options, const std::vector<std::string>& listening_on,
+                   const std::string& account) {
   auto run = [&](const std::string& command) { return command_line(command, options.file); };
   out << "Troupe " << version_text << " serves";
   for (auto& host : options.hosts)
@@ -422,14 +424,21 @@ void print_welcome(std::ostream& out, const config& options, const std::vector<s
   for (auto& where : listening_on)
     out << "    listening on  " << where << '\n';
   out << "    shell         " << run("shell") << "\n\n";
-  auto& first = options.hosts.front();
   auto port = options.listen.c2s.empty() ? options.listen.c2s_tls.front() : options.listen.c2s.front();
   port = port.substr(port.rfind(':') + 1);
-  out << "A first client: sign in as admin@" << first.name << " with the password that the set-up printed, server\n"
-      << "localhost, port " << port << ". The certificate may be self-signed: the client will ask. For example:\n\n"
-      << "    profanity\n    /connect admin@" << first.name << " server localhost port " << port << " tls trust\n\n"
-      << "Another password:  " << run("user passwd admin@" + first.name) << "\n"
-      << "More accounts:     " << run("user add name@" + first.name) << "\n"
+  if (account.empty()) {
+    out << "There is no account yet. One is made by:\n\n    " << run("user add name@" + options.hosts.front().name)
+        << "\n"
+        << std::flush;
+    return;
+  }
+  out << "A first client: sign in as " << account << " with "
+      << (account.starts_with("admin@") ? "the password that the set-up printed" : "its password") << ", server\n"
+      << "localhost, port " << port
+      << ". A self-signed certificate the client has to be told to trust. For example:\n\n"
+      << "    profanity\n    /connect " << account << " server localhost port " << port << " tls trust\n\n"
+      << "Another password:  " << run("user passwd " + account) << "\n"
+      << "More accounts:     " << run("user add name" + account.substr(account.find('@'))) << "\n"
       << std::flush;
 }
 

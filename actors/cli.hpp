@@ -43,7 +43,9 @@ struct cli_actions {
 /// configuration (as read by `check`: 1).
 int run_cli(int argc, const char* const* argv, const cli_actions& actions);
 
-/// What `serve` prints when it is ready: what is listening where, and how to log in with a first client.
-void print_welcome(std::ostream& out, const config& options, const std::vector<std::string>& listening_on);
+/// What `serve` prints when it is ready: what is listening where, and how to sign in to `account` with a first client;
+/// empty: there is none yet.
+void print_welcome(std::ostream& out, const config& options, const std::vector<std::string>& listening_on,
+                   const std::string& account);
 
 } // namespace xmpp

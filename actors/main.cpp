@@ -50,7 +50,7 @@ int serve(const config& options) {
       tell_service_manager("READY=1");
     }
   }};
-  print_welcome(std::cout, options, running->listening_on());
+  print_welcome(std::cout, options, running->listening_on(), running->first_account());
   std::cout.flush();
   tell_service_manager("READY=1");
   auto orderly = running->wait();

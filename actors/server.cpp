@@ -7,6 +7,7 @@
 #include "actors/shard.hpp"
 #include "actors/shell/listener.hpp"
 #include "actors/version.hpp"
+#include "persistence/accounts.hpp"
 #include "protocol/caps.hpp"
 #include "protocol/disco.hpp"
 #include "protocol/parser.hpp"
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <fcntl.h>
 #include <fstream>
+#include <future>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -300,6 +302,27 @@ result<void> server::start_actors(const config& options) {
     changed_.notify_all();
   });
   return {};
+}
+
+std::string server::first_account() const {
+  constexpr auto hosts_max = std::size_t{100};
+  auto answer = std::promise<std::string>{};
+  auto find = [&](const reader& from) -> std::string {
+    auto live = context_->live();
+    auto& hosts = live->options.hosts;
+    auto end = hosts.begin() + std::ptrdiff_t(std::min(hosts.size(), hosts_max));
+    for (auto i = hosts.begin(); i != end; ++i)
+      if (auto admin = jid::make("admin", i->name))
+        if (auto known = accounts::exists(from, {context_->route.shard_of(*admin), *admin}); known && *known)
+          return std::string{admin->text()};
+    for (auto i = hosts.begin(); i != end; ++i)
+      for (auto shard = 0u; shard < context_->route.shard_count(); ++shard)
+        if (auto names = accounts::list(from, shard_id(shard), i->name, {}, 1); names && !names->empty())
+          return names->front() + "@" + i->name;
+    return {};
+  };
+  auto accepted = context_->storage->read([&](const reader& from) { answer.set_value(find(from)); });
+  return accepted ? answer.get_future().get() : std::string{};
 }
 
 bool server::wait() {

@@ -26,6 +26,9 @@ public:
 
   /// Every address that is listened on, for people.
   const std::vector<std::string>& listening_on() const noexcept { return listening_on_; }
+  /// One that exists, to tell people of: the one that `init` makes, on whichever host, else any. Empty: none was found
+  /// among the first hosts.
+  std::string first_account() const;
   server_context& context() noexcept { return *context_; }
   caf::actor_system& system() noexcept { return *system_; }
 

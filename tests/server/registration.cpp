@@ -229,4 +229,31 @@ BOOST_AUTO_TEST_CASE(who_takes_a_removed_name_inherits_nothing) { // threats: CV
   BOOST_TEST(!heir.has("<presence from='{}'/>", juliet.full()));
 }
 
+BOOST_AUTO_TEST_CASE(at_its_start_the_server_names_an_account_that_exists) {
+  if (shared_server().is_peer())
+    return;
+  auto here = server{};
+  auto already = std::size_t{0};
+  // Of the run that ends with it: all is written then.
+  auto said_until_stop = [&] {
+    here.stop();
+    auto log = here.log();
+    auto said = log.substr(already);
+    already = log.size();
+    return said;
+  };
+  auto said = said_until_stop();
+  BOOST_TEST(said.find("There is no account yet") != std::string::npos, said);
+  here.start();
+  auto nurse = registers(here, "nurse", "montague.lit");
+  here.stop();
+  here.start();
+  here.shell("user add admin@masked.lit secret");
+  said = said_until_stop();
+  BOOST_TEST(said.find("sign in as " + nurse.bare() + " with its password") != std::string::npos, said);
+  here.start();
+  said = said_until_stop();
+  BOOST_TEST(said.find("sign in as admin@masked.lit with") != std::string::npos, said);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
