@@ -209,8 +209,11 @@ result<std::int64_t> arguments::number(std::string_view name, std::int64_t fallb
 
 int run_line(context& with, std::string_view line) {
   auto [words, open_quote] = split(line);
-  if (words.empty())
+  if (words.empty()) {
+    if (with.out.look().json)
+      with.out.write("{}\n"); // a program parses every answer
     return 0;
+  }
   auto [found, taken] = find_command(words);
   if (!found)
     return refuse(with, fault(unknown_command(words)));

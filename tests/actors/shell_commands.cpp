@@ -64,6 +64,9 @@ BOOST_AUTO_TEST_CASE(help_lists_all_commands) {
 BOOST_AUTO_TEST_CASE(an_empty_line_does_nothing) {
   BOOST_TEST(run("   ") == 0);
   BOOST_TEST(out.output + out.errors == "");
+  out.how.json = true;
+  BOOST_TEST(run("") == 0);
+  BOOST_TEST(out.output == "{}\n");
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_command_suggests_the_nearest) {
