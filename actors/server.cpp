@@ -14,8 +14,10 @@
 #include "protocol/sasl.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <future>
@@ -40,10 +42,14 @@ result<std::string> load_secret(const std::filesystem::path& folder) {
       return bytes;
     return error{errc::corrupt_record, path.string() + " must have 32 bytes"};
   }
+  // Beside it first: a disk that is full or fails leaves no half of it, which the next start would refuse.
   auto bytes = sasl::secure_random(32);
-  auto fd = net::unique_fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
-  if (!fd || ::write(fd.get(), bytes.data(), bytes.size()) != ssize_t(bytes.size()) || ::fsync(fd.get()) != 0)
-    return error{errc::storage_failure, "cannot write " + path.string()};
+  auto unfinished = folder / "secret.new";
+  auto fd = net::unique_fd{::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+  auto done = fd && ::write(fd.get(), bytes.data(), bytes.size()) == ssize_t(bytes.size()) && ::fsync(fd.get()) == 0 &&
+              ::rename(unfinished.c_str(), path.c_str()) == 0;
+  if (!done)
+    return error{errc::storage_failure, "cannot write " + path.string() + ": " + std::strerror(errno)};
   return bytes;
 }
 
