@@ -540,8 +540,10 @@ private:
     for (auto& [name, content] : fields) {
       if (section.starts_with("hosts.") && name == "name")
         continue;
-      auto row = std::find_if(table.begin(), table.end(),
-                              [&](auto& x) { return x.name == name && (is_host || x.section == section); });
+      auto row =
+          std::find_if(table.begin(), table.end(), [&, &name = name](auto& x) { // clang before 16 captures no bindings
+            return x.name == name && (is_host || x.section == section);
+          });
       if (row == table.end()) {
         complain(section, name,
                  "unknown option " + section + "." + name + "; the nearest known one is " +

@@ -93,6 +93,11 @@ void stream_reader::on_deadline(net::transport&) {
   send_from_here(session_, msg::timed_out{});
 }
 
+void stream_reader::on_drained(net::transport&) {
+  if (control_->awaits_drain.exchange(false))
+    send_from_here(session_, msg::drained{});
+}
+
 void stream_reader::on_closed(net::transport&, net::close_reason reason, std::string_view detail) {
   if (reason == net::close_reason::tls_failed)
     count(metrics::instance().tls_failed);

@@ -30,6 +30,8 @@ struct stream_control {
   std::atomic<std::uint32_t> waiting{0};
   /// The reader has stopped for that reason.
   std::atomic<bool> paused{false};
+  /// Set by the session: it wants to know when all that it wrote has gone out.
+  std::atomic<bool> awaits_drain{false};
 
   static constexpr std::uint32_t waiting_max = 256;
 };
@@ -43,6 +45,7 @@ public:
   void on_bytes(net::transport& from, std::string_view bytes) override;
   void on_tls_established(net::transport& from) override;
   void on_deadline(net::transport& from) override;
+  void on_drained(net::transport& from) override;
   void on_closed(net::transport& from, net::close_reason reason, std::string_view detail) override;
 
 private:

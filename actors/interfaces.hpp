@@ -19,6 +19,10 @@ using supervised_actor = caf::typed_actor<caf::reacts_to<msg::verdict>>;
 using session_actor = caf::typed_actor<
     // Writes a stanza to the client.
     caf::reacts_to<msg::deliver>,
+    // Answers when everything before it has gone out; not at all when the session ends before.
+    caf::replies_to<msg::when_written>::with<msg::written>,
+    // The output queue is empty.
+    caf::reacts_to<msg::drained>,
     // One element from the client.
     caf::reacts_to<msg::received>,
     // The client opened its stream, or restarted it.

@@ -163,6 +163,9 @@ struct retired {
   jid account;
 };
 struct tick {};
+/// A user asks its session to answer when all that it sent before has gone out to the client.
+struct when_written {};
+struct written {};
 
 // -- the byte side of a session --
 
@@ -177,6 +180,7 @@ struct stream_broken {
   errc reason = errc::none;
 };
 struct stream_closed {}; ///< The client's closing tag.
+struct drained {};       ///< All that was written has gone out.
 struct tls_established;  // connection.hpp
 struct disconnected {
   std::string reason;
@@ -243,7 +247,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::was_read)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::when_written)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::written)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_opened)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::drained)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_broken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_closed)

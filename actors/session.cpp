@@ -53,6 +53,12 @@ session::behavior_type session::make_behavior() {
   // One set for all sessions.
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::when_written&) -> caf::result<msg::written> { return self().when_written(); },
+      [](const msg::drained&) {
+        if (auto waiting = std::exchange(self().awaiting_drain_, nullptr))
+          for (auto& one : *waiting)
+            one.deliver(msg::written{});
+      },
       [](const msg::received& x) {
         auto& me = self();
         auto done = handled_one{*me.control_, me.transport_.get()};
@@ -330,6 +336,19 @@ void session::deliver(const stanza& x) {
   trace::note(trace::station::delivered, "session", full_, x);
   count(metrics::instance().stanzas_sent);
   write(bytes);
+}
+
+caf::result<msg::written> session::when_written() {
+  if (ended_)
+    return caf::make_error(caf::sec::runtime_error);
+  control_->awaits_drain = true; // First, or the moment could pass unnoticed.
+  transport_->flush();
+  if (transport_->queued_bytes() == 0 && control_->awaits_drain.exchange(false))
+    return msg::written{};
+  if (!awaiting_drain_)
+    awaiting_drain_ = std::make_unique<std::vector<caf::typed_response_promise<msg::written>>>();
+  awaiting_drain_->push_back(make_response_promise<msg::written>());
+  return awaiting_drain_->back();
 }
 
 void session::end(errc reason, std::string_view text, std::string_view see_other_host) {

@@ -58,6 +58,7 @@ private:
   // -- session.cpp: the stream --
   void write(std::string_view bytes);
   void deliver(const stanza& x);
+  caf::result<msg::written> when_written();
   /// Ends the stream: tells the account, tells the client why, and quits.
   void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
   void leave(); ///< The account's side of the end.
@@ -85,6 +86,8 @@ private:
   user_actor user_;                          ///< Of its account; null while that is being looked for.
   std::shared_ptr<const blocklist> blocks_;
   std::unique_ptr<directed_presence> directed_;
+  /// Who waits for the output to have gone out; null: nobody.
+  std::unique_ptr<std::vector<caf::typed_response_promise<msg::written>>> awaiting_drain_;
   std::string lang_; ///< Of the stream: that of stanzas which say none.
   element presence_; ///< Its last broadcast one; none: unavailable.
   net::address peer_;

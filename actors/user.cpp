@@ -146,7 +146,7 @@ void user::become_ready() {
 
 bool user::must_wait(caf::mailbox_element& x) {
   if (phase_ == phase::ready) [[likely]]
-    return flushing_offline_ && x.content().match_elements<msg::deliver>();
+    return offline_flush_ != 0 && x.content().match_elements<msg::deliver>();
   auto& content = x.content();
   if (phase_ == phase::loading)
     return !content.match_elements<msg::loaded>() && !content.match_elements<msg::verdict>() &&
@@ -172,7 +172,7 @@ void user::restart() {
   bound_.clear();
   roster_ = {};
   blocks_ = nullptr;
-  flushing_offline_ = false;
+  offline_flush_ = 0;
   reload_when_drained_ = false;
   awaited_sessions_ = 1;
   load(true);
@@ -396,6 +396,8 @@ void user::committed(const msg::committed& x) {
     if (failure != errc::none)
       reload_when_drained_ = true;
     one.then(failure);
+    for (auto& x : one.presences)
+      deliver_checked(x);
   };
   finish(x.failure);
   while (!pending_.empty() && pending_.front().failure != errc::none)

@@ -110,9 +110,13 @@ private:
   void store_offline(const stanza& x);
   void deliver_offline(std::size_t session);
   void deliver_offline_page(const jid& to, const stored_id& after);
+  void send_offline_page(std::size_t session, const offline::page& page);
+  void erase_offline_page(const offline::page& page);
 
   // -- user_presence.cpp --
   void deliver_presence(const stanza& x);
+  /// Whether `x` waits for its sender's subscription stanza before it: stanzas keep their order (RFC 6120, 10.1).
+  bool is_behind_subscription(const stanza& x);
   void own_presence(const stanza& x, std::size_t session);
   void broadcast(const stanza& x);
   void answer_probe(const stanza& x);
@@ -142,8 +146,8 @@ private:
   phase phase_ = phase::loading;
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
-  bool flushing_offline_ = false;
   std::uint16_t awaited_sessions_ = 0;
+  std::uint64_t offline_flush_ = 0; ///< The ticket of the one under way; newer messages wait behind it. 0: none.
   std::atomic<std::int64_t> idle_since_ms_{0};
 
   // -- durable state, as of the last commit submitted --
@@ -165,7 +169,9 @@ private:
     std::uint64_t ticket = 0;
     std::optional<stanza> request;
     continuation then;
-    errc failure = errc::none; ///< Refused at once, but others are before it.
+    errc failure = errc::none;          ///< Refused at once, but others are before it.
+    jid contact = {};                   ///< Whose inbound subscription stanza it is; else empty.
+    std::vector<stanza> presences = {}; ///< The same contact's, which came while it was committed.
   };
   std::vector<pending> pending_;
   struct pending_read {

@@ -18,6 +18,7 @@ namespace {
 
 /// Offline messages that are read and sent at a time.
 constexpr std::size_t offline_page = 100;
+constexpr std::size_t offline_page_bytes = 256 * 1024;
 
 } // namespace
 
@@ -42,6 +43,8 @@ void user::deliver(const stanza& x) {
 }
 
 void user::deliver_checked(const stanza& x) {
+  if (x.kind == stanza_kind::presence && !pending_.empty() && is_behind_subscription(x))
+    return;
   auto where = xmpp::deliver(x, exists_ || !views_.empty(), views_);
   switch (where.what) {
   case delivery::way::deliver:
@@ -93,50 +96,74 @@ void user::store_offline(const stanza& x) {
 }
 
 void user::deliver_offline(std::size_t session) {
-  if (offline_.messages == 0 || flushing_offline_)
+  if (offline_.messages == 0 || offline_flush_ != 0)
     return;
-  flushing_offline_ = true; // Newer messages wait behind these.
+  offline_flush_ = next_ticket_++;
   deliver_offline_page(views_[session].full, {});
 }
 
+/// A page is forgotten, and the next one follows, when it has gone out: a client that is lost before that finds it
+/// again, and a slow one is sent no more than it reads.
 void user::deliver_offline_page(const jid& to, const stored_id& after) {
+  auto is_over = [this, flush = offline_flush_] { return offline_flush_ != flush; }; // This actor lost its state.
   read(
       [at = place(), after](const reader& from, msg::was_read& answer) {
-        auto page = offline::load(from, at, after, offline_page);
+        auto page = offline::load(from, at, after, offline_page, offline_page_bytes);
         answer.failure = page.code();
         if (page)
           answer.messages = std::make_shared<offline::page>(*std::move(page));
       },
-      [this, to](const msg::was_read& x) {
+      [this, to, is_over](const msg::was_read& x) {
+        if (is_over())
+          return;
         auto there = find_session(to.resource());
         if (x.failure != errc::none || !there || !views_[*there].available) {
-          flushing_offline_ = false; // They stay for the next one.
+          offline_flush_ = 0; // They stay for the next one.
           return;
         }
-        for (auto& one : x.messages->messages) {
-          if (one.message.expires_ms != 0 && one.message.expires_ms < now_ms())
-            continue;
-          auto tree = parse_stored(one.message.xml);
-          if (!tree)
-            continue;
-          auto message = stanza{*tree, one.message.from, one.message.to};
-          to_session(*there,
-                     message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
-          count(metrics::instance().offline_delivered);
-        }
-        auto more = x.messages->more;
-        auto last = x.messages->messages.empty() ? stored_id{} : x.messages->messages.back().id;
-        auto changes = write_set{};
-        if (more || !x.messages->unreadable.empty())
-          offline::erase(changes, place(), x.messages->messages, offline_);
-        else
-          offline::erase_all(changes, place(), offline_);
-        commit(std::move(changes), std::nullopt, [](errc) {});
-        if (more)
-          deliver_offline_page(to, last);
-        else
-          flushing_offline_ = false;
+        send_offline_page(*there, *x.messages);
+        request(bound_[*there].actor, caf::infinite, msg::when_written{})
+            .then(
+                [this, to, is_over, page = x.messages](const msg::written&) {
+                  if (is_over())
+                    return;
+                  erase_offline_page(*page);
+                  if (page->more)
+                    deliver_offline_page(to,
+                                         page->messages.empty() ? page->unreadable.back() : page->messages.back().id);
+                  else
+                    offline_flush_ = 0;
+                },
+                [this, is_over](const caf::error&) {
+                  if (!is_over())
+                    offline_flush_ = 0;
+                });
       });
+}
+
+void user::send_offline_page(std::size_t session, const offline::page& page) {
+  for (auto& one : page.messages) {
+    if (one.message.expires_ms != 0 && one.message.expires_ms < now_ms())
+      continue;
+    if (blocks_ && blocks_->is_blocked(one.message.from)) // Since it came (XEP-0191, 3.3).
+      continue;
+    auto tree = parse_stored(one.message.xml);
+    if (!tree)
+      continue;
+    auto message = stanza{*tree, one.message.from, one.message.to};
+    to_session(session,
+               message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
+    count(metrics::instance().offline_delivered);
+  }
+}
+
+void user::erase_offline_page(const offline::page& page) {
+  auto changes = write_set{};
+  if (page.more || !page.unreadable.empty())
+    offline::erase(changes, place(), page.messages, offline_);
+  else
+    offline::erase_all(changes, place(), offline_);
+  commit(std::move(changes), std::nullopt, [](errc) {});
 }
 
 } // namespace xmpp

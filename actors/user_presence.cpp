@@ -21,6 +21,15 @@ stanza presence_of(stanza_type type, jid from, jid to) {
 
 } // namespace
 
+bool user::is_behind_subscription(const stanza& x) {
+  for (auto i = pending_.rbegin(); i != pending_.rend(); ++i)
+    if (!i->contact.empty() && i->contact.text() == x.from.bare_text()) {
+      i->presences.push_back(x);
+      return true;
+    }
+  return false;
+}
+
 /// Something about presence arrived for the account's bare JID.
 void user::deliver_presence(const stanza& x) {
   if (x.type == stanza_type::probe)

@@ -13,6 +13,10 @@ namespace xmpp {
 
 namespace {
 
+/// What a request may keep of its sender's words. They are shown at each sign-in until they are answered.
+constexpr std::size_t request_bytes_max = 4 * 1024;
+constexpr std::size_t requests_bytes_max = 128 * 1024; // Of all that wait.
+
 bool is_available(const session_view& x) {
   return x.available;
 }
@@ -129,6 +133,11 @@ void user::apply(const transition& t, direction way, const jid& contact, const s
   if (t.next.pending_in && !before.pending_in) {
     auto now = now_ms();
     auto xml = std::string{x.tree.bytes()};
+    auto held = xml.size();
+    for (auto& one : roster_.pending)
+      held += one.xml.size();
+    if (xml.size() > request_bytes_max || held > requests_bytes_max)
+      xml = subscription_stanza(x.type, contact, account_).tree.bytes(); // Without its words rather than not at all.
     subscriptions::put(changes, place(), {contact, now, xml});
     roster_.put(pending_request{contact, now, std::move(xml)});
   } else if (!t.next.pending_in && before.pending_in) {
@@ -153,13 +162,17 @@ void user::apply(const transition& t, direction way, const jid& contact, const s
     if (t.send_presence)
       send_presence_to(contact, false);
   });
+  if (way == direction::inbound && !pending_.empty() && pending_.back().contact.empty())
+    pending_.back().contact = contact;
   estimate_memory();
 }
 
 /// Again at each new available session, until somebody answers them (RFC 6121, 3.1.3).
 void user::deliver_pending_subscriptions(std::size_t session) {
   for (auto& one : roster_.pending)
-    if (auto tree = parse_stored(one.xml))
+    if (blocks_ && blocks_->is_blocked(one.contact))
+      continue; // XEP-0191, 3.3
+    else if (auto tree = parse_stored(one.xml))
       to_session(session, {*std::move(tree), one.contact, account_});
 }
 

@@ -172,9 +172,9 @@ send_status connection::take(std::string_view bytes) {
     return send_status::closed;
   if (has(overflowed))
     return send_status::overflow;
-  if (queued() + bytes.size() > output_bytes_max_) {
+  if (queued() > output_bytes_max_) {
     drain(); // Perhaps the peer is not slow and only this turn long.
-    if (queued() + bytes.size() > output_bytes_max_) {
+    if (queued() > output_bytes_max_) {
       raise(overflowed);
       return send_status::overflow;
     }
@@ -254,10 +254,6 @@ void connection::drain() {
     } else {
       break; // Waits for the handshake.
     }
-  }
-  if (has(writable_wanted)) {
-    lower(writable_wanted);
-    update_events();
   }
   if (output_ == nullptr && has(closing))
     end_output();
@@ -367,9 +363,11 @@ void connection::on_ready(std::uint32_t events) {
     auto is_drained = false;
     {
       auto lock = std::lock_guard{lock_};
-      auto had_output = output_ != nullptr;
-      drain();
-      is_drained = had_output && output_ == nullptr && !has(closing | aborting);
+      auto had_to_wait = has(writable_wanted);
+      lower(writable_wanted);
+      drain(); // Perhaps there is nothing left: another thread was faster.
+      update_events();
+      is_drained = had_to_wait && output_ == nullptr && !has(closing | aborting);
     }
     if (is_drained)
       receiver_->on_drained(*this);

@@ -44,7 +44,7 @@ public:
   virtual void on_tls_established(transport&) {}
   /// The time that `set_deadline` gave is over.
   virtual void on_deadline(transport&) {}
-  /// The peer has read what had to wait for it: the output queue is empty again.
+  /// What did not go out at once has gone: the output queue is empty again.
   virtual void on_drained(transport&) {}
   /// `detail` is for a log: a system's or TLS error; often empty.
   virtual void on_closed(transport& from, close_reason reason, std::string_view detail) = 0;
@@ -65,7 +65,8 @@ public:
   virtual void flush() = 0;
   /// Bytes that wait for the peer to read. Zero means that no buffer is held.
   virtual std::size_t queued_bytes() const = 0;
-  /// The bound of that queue, at which `send` returns `overflow`.
+  /// The bound of that queue: while more waits, `send` returns `overflow`. So one call may go beyond it, be it ever so
+  /// large: a single large answer makes nobody a slow reader.
   virtual void set_output_bytes_max(std::size_t bytes) = 0;
 
   // -- ending --

@@ -36,20 +36,23 @@ void append(write_set& to, const account_place& at, const stored_id& id, const o
   put_summary(to, at, summary);
 }
 
-result<page> load(const reader& from, const account_place& at, const stored_id& after, std::size_t limit) {
+result<page> load(const reader& from, const account_place& at, const stored_id& after, std::size_t limit,
+                  std::uint64_t bytes_max) {
   const auto prefix = keys::family_prefix(at.shard, at.account.bare_text(), family::offline_message);
   const auto first = after == stored_id{} ? prefix : message_key(at, after) + '\0';
   auto out = page{};
+  auto bytes = std::uint64_t{0};
   auto done = from.scan(first, keys::after_prefix(prefix), [&](std::string_view key, std::string_view value) {
     const auto id = stored_id::from_bytes(key.substr(prefix.size()));
     if (!id)
       return true;
-    if (out.messages.size() + out.unreadable.size() == limit) {
+    if (out.messages.size() + out.unreadable.size() == limit || bytes >= bytes_max) {
       out.more = true;
       return false;
     }
     if (auto message = codec::decode_offline_message(value)) {
       const auto size = size_bytes(*message);
+      bytes += size;
       out.messages.push_back({*id, std::move(*message), size});
     } else {
       out.unreadable.push_back(*id);

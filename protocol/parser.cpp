@@ -241,6 +241,7 @@ public:
       run_until([this] { return phase_ == phase::ready; });
     }
     feed_whole(frame);
+    bytes_max_ = limits_.canonical_bytes_max(frame.size());
     if (phase_ == phase::ready)
       phase_ = phase::element_start;
     run_until([this] { return phase_ == phase::ended; });
@@ -318,6 +319,11 @@ private:
     return *uris_[id];
   }
 
+  void check_size() noexcept {
+    if (builder_->bytes_count() > bytes_max_)
+      fail(errc::policy_violation);
+  }
+
   // Of an element, attribute or prefix.
   std::string_view local_name(const XMLCh* text) {
     auto name = name_.convert(text);
@@ -342,6 +348,7 @@ private:
     if (phase_ != phase::in_element)
       return fail(errc::not_well_formed);
     builder_->text(text_.convert(text, size, half_));
+    check_size();
   }
   void ignorableWhitespace(const XMLCh* const text, const XMLSize_t size, const bool) override {
     docCharacters(text, size, false);
@@ -389,6 +396,7 @@ private:
   errc failure_ = errc::none;
 
   std::optional<xml::builder> builder_;
+  std::size_t bytes_max_ = 0; // Of what it builds.
   XMLCh half_ = 0;
   std::vector<std::uint32_t> scopes_; // Of each open element: the prefixes it declares.
   std::size_t prefixes_in_scope_ = 0;
@@ -470,7 +478,11 @@ void open_parse::startElement(const xercesc::XMLElementDecl& declared, const uns
       continue;
     auto ns = *a.getPrefix() == 0 ? std::string_view{} : uri(a.getURIId());
     builder_->attribute(local_name(a.getName()), ns, text_.convert(a.getValue()));
+    check_size();
+    if (phase_ == phase::failed)
+      return;
   }
+  check_size();
   if (is_empty)
     end_element();
 }

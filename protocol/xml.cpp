@@ -785,4 +785,8 @@ std::size_t builder::element_count() const noexcept {
   return scratch_->nodes.size();
 }
 
+std::size_t builder::bytes_count() const noexcept {
+  return scratch_->bytes.size() + scratch_->tail.size();
+}
+
 } // namespace xmpp::xml

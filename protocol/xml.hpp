@@ -185,6 +185,8 @@ public:
   /// How many elements are open, the outermost counted; and how many there are in all so far.
   std::size_t depth() const noexcept;
   std::size_t element_count() const noexcept;
+  /// Bytes written so far: about what the tree will take.
+  std::size_t bytes_count() const noexcept;
 
 private:
   struct scratch;

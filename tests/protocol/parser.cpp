@@ -53,6 +53,27 @@ BOOST_AUTO_TEST_CASE(an_element_reads_as_it_was_written) {
              "<message to='a' xml:lang='en' type='chat'><body>x &lt; y</body>\n<e xmlns='u'><f/></e></message>");
 }
 
+// Some kilobytes of a stranger's must not become a gigabyte of ours: the canonical form repeats what a prefix shortens.
+BOOST_AUTO_TEST_CASE(a_small_element_with_a_large_canonical_form_is_refused) {
+  auto limits = stream_limits{};
+  auto ns = std::string(8'000, 'n');
+  auto children = "<m xmlns:q='" + ns + "'>" + repeated("<q:b/>", 1'000) + "</m>";
+  BOOST_TEST(children.size() < limits.unauthenticated_bytes_max);
+  BOOST_TEST(parsed(children) == "policy-violation");
+  BOOST_TEST(parsed("<m>" + repeated("<q:b/>", 1'000) + "</m>", " xmlns:q='" + ns + "'") == "policy-violation");
+  auto attributes = std::string{"<m xmlns:q='" + ns + "'"};
+  for (auto i = 0; i < 60; ++i)
+    attributes += " q:a" + std::to_string(i) + "=''";
+  BOOST_TEST(parsed(attributes + "/>") == "policy-violation");
+  BOOST_TEST(parsed("<m a=\"" + std::string(200'000, '\'') + "\"/>") == "policy-violation");
+  BOOST_TEST(parsed("<m>" + repeated("&gt;", 30'000) + "</m>") != "policy-violation"); // as long as it was
+  // What people send is far from the bound: here each child costs six times what it did.
+  auto usual = "<m xmlns:q='http://jabber.org/protocol/pubsub#event'>" + repeated("<q:item/>", 500) + "</m>";
+  BOOST_TEST(parsed(usual).size() > 4 * usual.size());
+  // And it is always bounded, however large the element.
+  BOOST_TEST(limits.canonical_bytes_max(limits.stanza_bytes_max) == 2 * limits.stanza_bytes_max);
+}
+
 BOOST_AUTO_TEST_CASE(text_is_taken_whole) {
   BOOST_TEST(
       client().parse("<a>1<b/>&amp;<![CDATA[<&]]>\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80&#x1F600;&#233;</a>")->text() ==

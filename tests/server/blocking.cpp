@@ -246,4 +246,25 @@ BOOST_AUTO_TEST_CASE(a_block_list_is_its_owner_s_alone) {
   BOOST_TEST(list(romeo).size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(what_waited_of_someone_who_was_blocked_since_does_not_come) { // 3.3
+  auto juliet = registers("juliet");
+  auto romeo = client{"romeo"}, tybalt = client{"tybalt"};
+  tybalt.send("<message to='{}' type='chat'><body>thou art a villain</body></message>", juliet.bare());
+  tybalt.send("<presence to='{}' type='subscribe'/>", juliet.bare());
+  romeo.send("<message to='{}' type='chat'><body>O speak again</body></message>", juliet.bare());
+  settle(tybalt, romeo);
+  for (auto x : {&tybalt, &romeo})
+    x->ping(juliet.bare());
+  auto x = client{juliet, {.state = upto::roster}};
+  BOOST_TEST(blocks(x, tybalt.bare())["type"] == "result");
+  x.is_available();
+  BOOST_TEST(x.receives("<message/>").text_of("body") == "O speak again");
+  settle(x, romeo);
+  BOOST_TEST(!x.has("<message from='{}'/>", tybalt.full()));
+  BOOST_TEST(!x.has("<presence type='subscribe'/>"));
+  BOOST_TEST(unblocks(x, tybalt.bare())["type"] == "result");
+  auto later = client{juliet, {.resource = "later"}};
+  later.receives("<presence type='subscribe' from='{}'/>", tybalt.bare()); // still to be answered
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -320,4 +320,21 @@ BOOST_AUTO_TEST_CASE(an_unsubscription_waits_for_who_is_offline_as_state) {
   BOOST_TEST(item(later, romeo.bare())["subscription"] == "to");
 }
 
+BOOST_AUTO_TEST_CASE(presence_does_not_overtake_the_consent_before_it) { // RFC 6120, 10.1; RFC 6121, 3.1.5 and 3.1.6
+  for (auto i = 0; i < 10; ++i) {
+    auto romeo = client{"romeo"}, juliet = client{"juliet"};
+    romeo.send("<presence to='{}' type='subscribe'/>", juliet.bare());
+    juliet.receives("<presence type='subscribe'/>");
+    juliet.send("<presence to='{}' type='subscribed'/>", romeo.bare());
+    romeo.receives("<iq type='set'><query xmlns='jabber:iq:roster'><item ask='subscribe'/></query></iq>");
+    auto seen = std::vector<std::string>{};
+    while (seen.empty() || !seen.back().empty()) { // until the first without a type: that she is there
+      auto x = romeo.next();
+      if (x.name == "presence" && x["from"].starts_with(juliet.bare()))
+        seen.push_back(x["type"]);
+    }
+    BOOST_TEST((seen == std::vector<std::string>{"subscribed", ""}));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
