@@ -113,8 +113,8 @@ void user::loaded(const msg::loaded& x) {
   if (!x.records) // The supervisor backs off and tries again; what came meanwhile waits in the mailbox.
     throw std::runtime_error("the records of " + std::string{account_.text()} + " could not be read");
   auto& r = *x.records;
-  exists_ = r.account.has_value();
-  if (exists_) {
+  exists_ = r.account.has_value() || anonymous_;
+  if (r.account) {
     disabled_ = r.account->disabled;
     created_ms_ = r.account->created_ms;
     credentials_ = std::move(r.account->credentials);
@@ -142,6 +142,11 @@ void user::become_ready() {
   awaited_sessions_ = 0;
   estimate_memory();
   idle_since_ms_.store(bound_.empty() ? now_ms() : 0, std::memory_order_relaxed);
+}
+
+void user::reload() {
+  idle_since_ms_.store(0, std::memory_order_relaxed);
+  load(true);
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
@@ -172,6 +177,7 @@ void user::restart() {
   bound_.clear();
   roster_ = {};
   blocks_ = nullptr;
+  anonymous_ = false; // until its session says so
   flushing_offline_ = false;
   reload_when_drained_ = false;
   awaited_sessions_ = 1;
@@ -362,11 +368,11 @@ void user::to_sessions(const stanza& x, bool (*wanted)(const session_view&)) {
 
 // -- durable changes -------------------------------------------------------------------------------------------------
 
-void user::commit(write_set changes, std::optional<stanza> request, continuation then) {
+bool user::commit(write_set changes, std::optional<stanza> request, continuation then) {
   auto ticket = next_ticket_++;
   if (changes.empty()) {
     after_commits([then = std::move(then)] { then(errc::none); });
-    return;
+    return true;
   }
   auto x = command{std::uint64_t(id()), ticket, std::move(changes)};
   auto taken = server_.replicas[shard_]->submit(
@@ -375,15 +381,15 @@ void user::commit(write_set changes, std::optional<stanza> request, continuation
       });
   if (!taken) {
     count(metrics::instance().commits_failed);
-    reload_when_drained_ = true;
     if (pending_.empty()) {
       then(taken.code());
-      restart();
-      return;
+      note_idleness();
+      return false;
     }
   }
   pending_.push_back({ticket, std::move(request), std::move(then), taken.code()});
   note_idleness();
+  return bool(taken);
 }
 
 void user::committed(const msg::committed& x) {
@@ -392,16 +398,16 @@ void user::committed(const msg::committed& x) {
   auto finish = [this](errc failure) {
     auto one = std::move(pending_.front());
     pending_.erase(pending_.begin());
-    count(failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
-    if (failure != errc::none)
-      reload_when_drained_ = true;
     one.then(failure);
   };
+  count(x.failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
+  if (x.failure != errc::none)
+    reload_when_drained_ = true;
   finish(x.failure);
   while (!pending_.empty() && pending_.front().failure != errc::none)
     finish(pending_.front().failure);
   if (pending_.empty() && std::exchange(reload_when_drained_, false))
-    return restart();
+    return reload();
   note_idleness();
 }
 
@@ -484,18 +490,20 @@ caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {
     note_idleness();
     return msg::outcome{exists_ ? errc::conflict : errc::item_not_found};
   }
-  if (x.create) {
-    exists_ = true;
-    created_ms_ = now_ms();
-    roster_.version = std::uint64_t(created_ms_); // so that no client's cached version of a predecessor fits
-  }
+  auto created_ms = x.create ? now_ms() : created_ms_;
+  auto version = x.create ? std::uint64_t(created_ms) : roster_.version; // no client's copy of a predecessor's fits
   auto changes = write_set{};
-  accounts::put(changes, place(), {created_ms_, disabled_, x.credentials});
+  accounts::put(changes, place(), {created_ms, disabled_, x.credentials});
   if (x.create)
-    rosters::put_version(changes, place(), roster_.version);
+    rosters::put_version(changes, place(), version);
   credentials_.clear();
   auto promise = make_response_promise<msg::outcome>();
-  commit(std::move(changes), std::nullopt, [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); });
+  if (commit(std::move(changes), std::nullopt,
+             [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); })) {
+    exists_ = true;
+    created_ms_ = created_ms;
+    roster_.version = version;
+  }
   return promise;
 }
 

@@ -51,6 +51,8 @@ private:
 
   // -- user.cpp: life --
   void load(bool behind_pending);
+  /// What is durable, anew: a change that memory had already has failed. The sessions stay.
+  void reload();
   void loaded(const msg::loaded& x);
   void become_ready();
   void retire();
@@ -81,7 +83,10 @@ private:
   using continuation = std::function<void(errc)>;
   /// Submits; `then` runs when it is committed or refused, in the order of the calls. `request` is answered with an
   /// error if this actor loses its state before. Nothing to change: `then` runs behind what is under way.
-  void commit(write_set changes, std::optional<stanza> request, continuation then);
+  ///
+  /// False: refused already, as all is while the disk fails. So memory is changed only behind a true: then nothing has
+  /// to be read again, and a full disk costs no more than the refusals.
+  bool commit(write_set changes, std::optional<stanza> request, continuation then);
   void committed(const msg::committed& x);
   /// Runs when all that is under way is committed: at once, if nothing is.
   void after_commits(std::function<void()> then);
@@ -125,7 +130,7 @@ private:
   void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);
   void inbound_subscription(const stanza& x);
-  void apply(const transition& t, direction way, const jid& contact, const stanza& x);
+  void apply(const transition& t, direction way, const jid& contact, const stanza& x, const stanza& asked);
   void deliver_pending_subscriptions(std::size_t session);
 
   // -- user_requests.cpp --

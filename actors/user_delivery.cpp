@@ -83,13 +83,15 @@ void user::store_offline(const stanza& x) {
   if (!ids_)
     ids_.emplace(server_.node_id, std::uint64_t(id()) << 16);
   auto changes = write_set{};
-  offline::append(changes, place(), ids_->next(message.received_ms), message, offline_);
-  commit(std::move(changes), x, [this, x](errc failure) {
-    if (failure != errc::none)
-      return refuse(x, failure);
-    count(metrics::instance().offline_stored);
-    trace::note(trace::station::stored, "user", account_, x);
-  });
+  auto summary = offline_;
+  offline::append(changes, place(), ids_->next(message.received_ms), message, summary);
+  if (commit(std::move(changes), x, [this, x](errc failure) {
+        if (failure != errc::none)
+          return refuse(x, failure);
+        count(metrics::instance().offline_stored);
+        trace::note(trace::station::stored, "user", account_, x);
+      }))
+    offline_ = summary;
 }
 
 void user::deliver_offline(std::size_t session) {
@@ -127,11 +129,14 @@ void user::deliver_offline_page(const jid& to, const stored_id& after) {
         auto more = x.messages->more;
         auto last = x.messages->messages.empty() ? stored_id{} : x.messages->messages.back().id;
         auto changes = write_set{};
+        auto summary = offline_;
         if (more || !x.messages->unreadable.empty())
-          offline::erase(changes, place(), x.messages->messages, offline_);
+          offline::erase(changes, place(), x.messages->messages, summary);
         else
-          offline::erase_all(changes, place(), offline_);
-        commit(std::move(changes), std::nullopt, [](errc) {});
+          offline::erase_all(changes, place(), summary);
+        // Refused: they come once more, which is better than not at all.
+        if (commit(std::move(changes), std::nullopt, [](errc) {}))
+          offline_ = summary;
         if (more)
           deliver_offline_page(to, last);
         else
