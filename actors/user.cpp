@@ -141,11 +141,13 @@ void user::become_ready() {
   phase_ = phase::ready;
   awaited_sessions_ = 0;
   estimate_memory();
-  idle_since_ms_.store(bound_.empty() ? now_ms() : 0, std::memory_order_relaxed);
+  is_busy();
+  if (bound_.empty())
+    server_.idle[shard_].add(*this, now_ms());
 }
 
 void user::reload() {
-  idle_since_ms_.store(0, std::memory_order_relaxed);
+  is_busy();
   load(true);
 }
 
@@ -180,6 +182,7 @@ void user::restart() {
   anonymous_ = false; // until its session says so
   flushing_offline_ = false;
   reload_when_drained_ = false;
+  is_busy();
   awaited_sessions_ = 1;
   load(true);
 }
@@ -197,11 +200,11 @@ void user::retire() {
 void user::note_idleness() {
   auto idle = bound_.empty() && pending_.empty() && reads_.empty() && phase_ == phase::ready;
   if (!idle)
-    idle_since_ms_.store(0, std::memory_order_relaxed);
+    is_busy();
   else if (!exists_) // Nothing to keep, and anybody can make us start one of these.
     retire();
   else if (idle_since_ms() == 0)
-    idle_since_ms_.store(now_ms(), std::memory_order_relaxed);
+    server_.idle[shard_].add(*this, now_ms());
 }
 
 void user::estimate_memory() {
@@ -291,6 +294,7 @@ void user::attach_again(const msg::attach& x) {
   if (phase_ == phase::gathering && --awaited_sessions_ == 0)
     become_ready();
   estimate_memory();
+  note_idleness(); // it may come later than was waited for
 }
 
 void user::detach(const msg::detach& x) {

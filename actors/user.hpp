@@ -7,13 +7,13 @@
 #pragma once
 
 #include "actors/context.hpp"
+#include "actors/idle_queue.hpp"
 #include "actors/supervised.hpp"
 #include "persistence/accounts.hpp"
 #include "persistence/ids.hpp"
 #include "protocol/blocklist.hpp"
 #include "protocol/roster.hpp"
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,7 +24,7 @@
 
 namespace xmpp {
 
-class user final : public supervised<user_actor> {
+class user final : public supervised<user_actor>, public idle_hook {
 public:
   /// `behind_pending`: a predecessor may have changes under way; its records are read behind them.
   user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, shard_id shard, jid account,
@@ -32,8 +32,9 @@ public:
 
   behavior_type make_behavior() override;
 
-  /// From any thread: since when it has had nothing to do, since the epoch; 0: it has.
-  std::int64_t idle_since_ms() const noexcept { return idle_since_ms_.load(std::memory_order_relaxed); }
+  // For the shard's `idle_queue`.
+  void hold() noexcept { caf::intrusive_ptr_add_ref(ctrl()); }
+  void let_go() noexcept { caf::intrusive_ptr_release(ctrl()); }
 
 protected:
   void restart() override;
@@ -149,7 +150,6 @@ private:
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   bool flushing_offline_ = false;
   std::uint16_t awaited_sessions_ = 0;
-  std::atomic<std::int64_t> idle_since_ms_{0};
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;
