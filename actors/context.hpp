@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/config.hpp"
+#include "actors/idle_queue.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/router.hpp"
 #include "actors/session_table.hpp"
@@ -41,13 +42,16 @@ struct live_settings {
   const host* find_host(std::string_view domain) const;
 };
 
+class user;
+
 struct server_context {
-  explicit server_context(std::uint32_t shard_count) : route(shard_count) {}
+  explicit server_context(std::uint32_t shard_count) : route(shard_count), idle(shard_count) {}
 
   router route;
   session_table sessions;
   std::unique_ptr<writer> storage;
   std::vector<std::unique_ptr<replica>> replicas; ///< By shard.
+  std::vector<idle_queue<user>> idle;             ///< By shard: fed by its users, emptied by the shard.
   hasher_actor hasher;                            ///< Restarted in place, so the handle stays.
   std::unique_ptr<net::accept_limiter> limiter;
   std::string secret;   ///< For the salts of accounts that don't exist; random, kept with the data.

@@ -19,6 +19,11 @@ constexpr std::uint32_t user_mailbox_max = 20'000;
 constexpr auto user_restarts = restart_options{strategy::one_for_one, 20, std::chrono::seconds{60}};
 constexpr auto user_rest = std::chrono::seconds{30};
 
+/// Between looks for users that are idle for long enough.
+std::chrono::seconds tick_of(const server_context& server) {
+  return std::chrono::seconds{std::clamp(server.live()->options.accounts.idle_retire_s, 1u, 15u)};
+}
+
 user& state_of(const user_actor& x) {
   return static_cast<user&>(*caf::actor_cast<caf::abstract_actor*>(x));
 }
@@ -40,7 +45,8 @@ shard::shard(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_contex
 
 shard::behavior_type shard::make_behavior() {
   begin({}, "shard " + std::to_string(index_));
-  delayed_send(this, std::chrono::seconds{15}, msg::tick{});
+  server_.idle[index_].open();
+  delayed_send(this, tick_of(server_), msg::tick{});
   return {
       [this](const msg::deliver& x) {
         auto& target = user_of(x.what.to.bare());
@@ -75,11 +81,9 @@ shard::behavior_type shard::make_behavior() {
         send(old, msg::retire{true});
       },
       [this](const msg::tick&) {
-        delayed_send(this, std::chrono::seconds{15}, msg::tick{});
+        delayed_send(this, tick_of(server_), msg::tick{});
         auto before = now_ms() - std::int64_t(server_.live()->options.accounts.idle_retire_s) * 1000;
-        for (auto& [account, actor] : users_)
-          if (auto since = state_of(actor).idle_since_ms(); since != 0 && since <= before)
-            send(actor, msg::retire{});
+        server_.idle[index_].take(before, [this](user& x) { send(user_actor{&x}, msg::retire{}); });
         auto now = std::chrono::steady_clock::now();
         std::erase_if(failures_, [&](auto& one) { return one.second.empty(now, user_restarts); });
       },
@@ -131,6 +135,10 @@ void shard::on_stop(const std::string&) {
 void shard::on_exit_message(caf::exit_msg& x) {
   on_stop({});
   quit(std::move(x.reason));
+}
+
+void shard::on_exit() {
+  server_.idle[index_].close(); // else it and its users would hold each other
 }
 
 msg::description shard::describe() const {

@@ -21,6 +21,7 @@ protected:
   void on_stop(const std::string& reason) override;
   msg::description describe() const override;
   void on_exit_message(caf::exit_msg& x) override;
+  void on_exit() override;
 
 private:
   /// The account's user, started if need be.

@@ -113,8 +113,8 @@ void user::loaded(const msg::loaded& x) {
   if (!x.records) // The supervisor backs off and tries again; what came meanwhile waits in the mailbox.
     throw std::runtime_error("the records of " + std::string{account_.text()} + " could not be read");
   auto& r = *x.records;
-  exists_ = r.account.has_value();
-  if (exists_) {
+  exists_ = r.account.has_value() || anonymous_;
+  if (r.account) {
     disabled_ = r.account->disabled;
     created_ms_ = r.account->created_ms;
     credentials_ = std::move(r.account->credentials);
@@ -141,7 +141,14 @@ void user::become_ready() {
   phase_ = phase::ready;
   awaited_sessions_ = 0;
   estimate_memory();
-  idle_since_ms_.store(bound_.empty() ? now_ms() : 0, std::memory_order_relaxed);
+  is_busy();
+  if (bound_.empty())
+    server_.idle[shard_].add(*this, now_ms());
+}
+
+void user::reload() {
+  is_busy();
+  load(true);
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
@@ -173,7 +180,9 @@ void user::restart() {
   roster_ = {};
   blocks_ = nullptr;
   offline_flush_ = 0;
+  anonymous_ = false; // until its session says so
   reload_when_drained_ = false;
+  is_busy();
   awaited_sessions_ = 1;
   load(true);
 }
@@ -191,11 +200,11 @@ void user::retire() {
 void user::note_idleness() {
   auto idle = bound_.empty() && pending_.empty() && reads_.empty() && phase_ == phase::ready;
   if (!idle)
-    idle_since_ms_.store(0, std::memory_order_relaxed);
+    is_busy();
   else if (!exists_) // Nothing to keep, and anybody can make us start one of these.
     retire();
   else if (idle_since_ms() == 0)
-    idle_since_ms_.store(now_ms(), std::memory_order_relaxed);
+    server_.idle[shard_].add(*this, now_ms());
 }
 
 void user::estimate_memory() {
@@ -285,6 +294,7 @@ void user::attach_again(const msg::attach& x) {
   if (phase_ == phase::gathering && --awaited_sessions_ == 0)
     become_ready();
   estimate_memory();
+  note_idleness(); // it may come later than was waited for
 }
 
 void user::detach(const msg::detach& x) {
@@ -362,11 +372,11 @@ void user::to_sessions(const stanza& x, bool (*wanted)(const session_view&)) {
 
 // -- durable changes -------------------------------------------------------------------------------------------------
 
-void user::commit(write_set changes, std::optional<stanza> request, continuation then) {
+bool user::commit(write_set changes, std::optional<stanza> request, continuation then) {
   auto ticket = next_ticket_++;
   if (changes.empty()) {
     after_commits([then = std::move(then)] { then(errc::none); });
-    return;
+    return true;
   }
   auto x = command{std::uint64_t(id()), ticket, std::move(changes)};
   auto taken = server_.replicas[shard_]->submit(
@@ -375,15 +385,15 @@ void user::commit(write_set changes, std::optional<stanza> request, continuation
       });
   if (!taken) {
     count(metrics::instance().commits_failed);
-    reload_when_drained_ = true;
     if (pending_.empty()) {
       then(taken.code());
-      restart();
-      return;
+      note_idleness();
+      return false;
     }
   }
   pending_.push_back({ticket, std::move(request), std::move(then), taken.code()});
   note_idleness();
+  return bool(taken);
 }
 
 void user::committed(const msg::committed& x) {
@@ -392,18 +402,18 @@ void user::committed(const msg::committed& x) {
   auto finish = [this](errc failure) {
     auto one = std::move(pending_.front());
     pending_.erase(pending_.begin());
-    count(failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
-    if (failure != errc::none)
-      reload_when_drained_ = true;
     one.then(failure);
     for (auto& x : one.presences)
       deliver_checked(x);
   };
+  count(x.failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
+  if (x.failure != errc::none)
+    reload_when_drained_ = true;
   finish(x.failure);
   while (!pending_.empty() && pending_.front().failure != errc::none)
     finish(pending_.front().failure);
   if (pending_.empty() && std::exchange(reload_when_drained_, false))
-    return restart();
+    return reload();
   note_idleness();
 }
 
@@ -486,18 +496,20 @@ caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {
     note_idleness();
     return msg::outcome{exists_ ? errc::conflict : errc::item_not_found};
   }
-  if (x.create) {
-    exists_ = true;
-    created_ms_ = now_ms();
-    roster_.version = std::uint64_t(created_ms_); // so that no client's cached version of a predecessor fits
-  }
+  auto created_ms = x.create ? now_ms() : created_ms_;
+  auto version = x.create ? std::uint64_t(created_ms) : roster_.version; // no client's copy of a predecessor's fits
   auto changes = write_set{};
-  accounts::put(changes, place(), {created_ms_, disabled_, x.credentials});
+  accounts::put(changes, place(), {created_ms, disabled_, x.credentials});
   if (x.create)
-    rosters::put_version(changes, place(), roster_.version);
+    rosters::put_version(changes, place(), version);
   credentials_.clear();
   auto promise = make_response_promise<msg::outcome>();
-  commit(std::move(changes), std::nullopt, [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); });
+  if (commit(std::move(changes), std::nullopt,
+             [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); })) {
+    exists_ = true;
+    created_ms_ = created_ms;
+    roster_.version = version;
+  }
   return promise;
 }
 

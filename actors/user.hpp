@@ -7,13 +7,13 @@
 #pragma once
 
 #include "actors/context.hpp"
+#include "actors/idle_queue.hpp"
 #include "actors/supervised.hpp"
 #include "persistence/accounts.hpp"
 #include "persistence/ids.hpp"
 #include "protocol/blocklist.hpp"
 #include "protocol/roster.hpp"
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,7 +24,7 @@
 
 namespace xmpp {
 
-class user final : public supervised<user_actor> {
+class user final : public supervised<user_actor>, public idle_hook {
 public:
   /// `behind_pending`: a predecessor may have changes under way; its records are read behind them.
   user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, shard_id shard, jid account,
@@ -32,8 +32,9 @@ public:
 
   behavior_type make_behavior() override;
 
-  /// From any thread: since when it has had nothing to do, since the epoch; 0: it has.
-  std::int64_t idle_since_ms() const noexcept { return idle_since_ms_.load(std::memory_order_relaxed); }
+  // For the shard's `idle_queue`.
+  void hold() noexcept { caf::intrusive_ptr_add_ref(ctrl()); }
+  void let_go() noexcept { caf::intrusive_ptr_release(ctrl()); }
 
 protected:
   void restart() override;
@@ -51,6 +52,8 @@ private:
 
   // -- user.cpp: life --
   void load(bool behind_pending);
+  /// What is durable, anew: a change that memory had already has failed. The sessions stay.
+  void reload();
   void loaded(const msg::loaded& x);
   void become_ready();
   void retire();
@@ -81,7 +84,10 @@ private:
   using continuation = std::function<void(errc)>;
   /// Submits; `then` runs when it is committed or refused, in the order of the calls. `request` is answered with an
   /// error if this actor loses its state before. Nothing to change: `then` runs behind what is under way.
-  void commit(write_set changes, std::optional<stanza> request, continuation then);
+  ///
+  /// False: refused already, as all is while the disk fails. So memory is changed only behind a true: then nothing has
+  /// to be read again, and a full disk costs no more than the refusals.
+  bool commit(write_set changes, std::optional<stanza> request, continuation then);
   void committed(const msg::committed& x);
   /// Runs when all that is under way is committed: at once, if nothing is.
   void after_commits(std::function<void()> then);
@@ -129,7 +135,8 @@ private:
   void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);
   void inbound_subscription(const stanza& x);
-  void apply(const transition& t, direction way, const jid& contact, const stanza& x);
+  void apply(const transition& t, direction way, const jid& contact, const stanza& x, const stanza& asked);
+  std::string words_of(const stanza& request) const;
   void deliver_pending_subscriptions(std::size_t session);
 
   // -- user_requests.cpp --
@@ -148,7 +155,6 @@ private:
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   std::uint16_t awaited_sessions_ = 0;
   std::uint64_t offline_flush_ = 0; ///< The ticket of the one under way; newer messages wait behind it. 0: none.
-  std::atomic<std::int64_t> idle_since_ms_{0};
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;

@@ -86,13 +86,15 @@ void user::store_offline(const stanza& x) {
   if (!ids_)
     ids_.emplace(server_.node_id, std::uint64_t(id()) << 16);
   auto changes = write_set{};
-  offline::append(changes, place(), ids_->next(message.received_ms), message, offline_);
-  commit(std::move(changes), x, [this, x](errc failure) {
-    if (failure != errc::none)
-      return refuse(x, failure);
-    count(metrics::instance().offline_stored);
-    trace::note(trace::station::stored, "user", account_, x);
-  });
+  auto summary = offline_;
+  offline::append(changes, place(), ids_->next(message.received_ms), message, summary);
+  if (commit(std::move(changes), x, [this, x](errc failure) {
+        if (failure != errc::none)
+          return refuse(x, failure);
+        count(metrics::instance().offline_stored);
+        trace::note(trace::station::stored, "user", account_, x);
+      }))
+    offline_ = summary;
 }
 
 void user::deliver_offline(std::size_t session) {
@@ -159,11 +161,14 @@ void user::send_offline_page(std::size_t session, const offline::page& page) {
 
 void user::erase_offline_page(const offline::page& page) {
   auto changes = write_set{};
+  auto summary = offline_;
   if (page.more || !page.unreadable.empty())
-    offline::erase(changes, place(), page.messages, offline_);
+    offline::erase(changes, place(), page.messages, summary);
   else
-    offline::erase_all(changes, place(), offline_);
-  commit(std::move(changes), std::nullopt, [](errc) {});
+    offline::erase_all(changes, place(), summary);
+  // Refused: they come once more, which is better than not at all.
+  if (commit(std::move(changes), std::nullopt, [](errc) {}))
+    offline_ = summary;
 }
 
 } // namespace xmpp

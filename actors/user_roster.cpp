@@ -53,12 +53,12 @@ void user::roster_set(const stanza& x) {
     auto effects = removal(roster_, contact);
     if (!effects)
       return refuse(x, effects.code());
-    roster_.erase(contact.text());
+    auto version = roster_.version + 1;
     rosters::erase(changes, place(), contact);
-    if (roster_.erase_pending(contact.text()))
+    if (roster_.state_of(contact.text()).pending_in)
       subscriptions::erase(changes, place(), contact);
-    rosters::put_version(changes, place(), ++roster_.version);
-    commit(std::move(changes), x, [this, x, contact, effects = *effects, version = roster_.version](errc failure) {
+    rosters::put_version(changes, place(), version);
+    auto then = [this, x, contact, effects = *effects, version](errc failure) {
       if (failure != errc::none)
         return refuse(x, failure);
       route(x.reply());
@@ -69,21 +69,29 @@ void user::roster_set(const stanza& x) {
         route(subscription_stanza(stanza_type::unsubscribed, account_, contact));
       if (effects.unsubscribe)
         route(subscription_stanza(stanza_type::unsubscribe, account_, contact));
-    });
-    return;
+    };
+    if (!commit(std::move(changes), x, std::move(then)))
+      return;
+    roster_.erase(contact.text());
+    roster_.erase_pending(contact.text());
+    roster_.version = version;
+    return estimate_memory();
   }
   auto item = changed_item(roster_, *std::move(change), limits);
   if (!item)
     return refuse(x, item.code());
-  roster_.put(*item);
+  auto version = roster_.version + 1;
   rosters::put(changes, place(), *item);
-  rosters::put_version(changes, place(), ++roster_.version);
-  commit(std::move(changes), x, [this, x, item = *item, version = roster_.version](errc failure) {
-    if (failure != errc::none)
-      return refuse(x, failure);
-    route(x.reply());
-    push_roster(roster_push(item, version));
-  });
+  rosters::put_version(changes, place(), version);
+  if (!commit(std::move(changes), x, [this, x, item = *item, version](errc failure) {
+        if (failure != errc::none)
+          return refuse(x, failure);
+        route(x.reply());
+        push_roster(roster_push(item, version));
+      }))
+    return;
+  roster_.put(*std::move(item));
+  roster_.version = version;
   estimate_memory();
 }
 
@@ -99,13 +107,25 @@ void user::push_to(std::size_t session, const element& payload) {
   to_session(session, {push.finish(), account_, views_[session].full});
 }
 
+/// What is kept of a stranger's request: without its words rather than not at all.
+std::string user::words_of(const stanza& request) const {
+  auto held = request.tree.bytes().size();
+  if (held > request_bytes_max)
+    held = SIZE_MAX;
+  else
+    for (auto& one : roster_.pending)
+      held += one.xml.size();
+  auto kept = held > requests_bytes_max ? subscription_stanza(request.type, request.from, account_).tree : request.tree;
+  return std::string{kept.bytes()};
+}
+
 /// A session subscribes, or answers a request; `x.to` is the contact.
 void user::own_subscription(const stanza& x) {
   auto contact = x.to.bare();
   auto t = step(roster_.state_of(contact.text()), direction::outbound, x.type);
   if (t.push && !roster_.find(contact.text()) && roster_.items.size() >= limits_of(own_host()).items_max)
     return refuse(x, errc::resource_constraint);
-  apply(t, direction::outbound, contact, stanza{x.tree, account_, contact});
+  apply(t, direction::outbound, contact, stanza{x.tree, account_, contact}, x);
 }
 
 void user::inbound_subscription(const stanza& x) {
@@ -114,39 +134,32 @@ void user::inbound_subscription(const stanza& x) {
   auto t = step(before, direction::inbound, x.type);
   if (t.next.pending_in && !before.pending_in && roster_.pending.size() >= limits_of(own_host()).pending_max)
     return; // More than anybody will ever look at.
-  apply(t, direction::inbound, contact, stanza{x.tree, contact, account_});
+  auto between = stanza{x.tree, contact, account_};
+  apply(t, direction::inbound, contact, between, between);
 }
 
-/// Commits what a subscription stanza changes, then does what follows from it. `x` is between bare JIDs.
-void user::apply(const transition& t, direction way, const jid& contact, const stanza& x) {
+/// Commits what a subscription stanza changes, then does what follows from it. `x` is between bare JIDs; `asked`, what
+/// it was made of, is answered when that fails.
+void user::apply(const transition& t, direction way, const jid& contact, const stanza& x, const stanza& asked) {
   auto changes = write_set{};
   auto before = roster_.state_of(contact.text());
   auto item = item_in_state(roster_, contact, t.next);
-  if (t.push) {
-    roster_.put(item);
+  auto changes_item = t.push || (t.next != before && roster_.find(contact.text()));
+  auto version = roster_.version + (t.push ? 1 : 0);
+  if (changes_item)
     rosters::put(changes, place(), item);
-    rosters::put_version(changes, place(), ++roster_.version);
-  } else if (t.next != before && roster_.find(contact.text())) {
-    roster_.put(item);
-    rosters::put(changes, place(), item);
-  }
-  if (t.next.pending_in && !before.pending_in) {
-    auto now = now_ms();
-    auto xml = std::string{x.tree.bytes()};
-    auto held = xml.size();
-    for (auto& one : roster_.pending)
-      held += one.xml.size();
-    if (xml.size() > request_bytes_max || held > requests_bytes_max)
-      xml = subscription_stanza(x.type, contact, account_).tree.bytes(); // Without its words rather than not at all.
-    subscriptions::put(changes, place(), {contact, now, xml});
-    roster_.put(pending_request{contact, now, std::move(xml)});
-  } else if (!t.next.pending_in && before.pending_in) {
+  if (t.push)
+    rosters::put_version(changes, place(), version);
+  auto asks = t.next.pending_in && !before.pending_in;
+  auto asks_no_more = !t.next.pending_in && before.pending_in;
+  auto request = pending_request{contact, now_ms(), asks ? words_of(x) : std::string{}};
+  if (asks)
+    subscriptions::put(changes, place(), request);
+  else if (asks_no_more)
     subscriptions::erase(changes, place(), contact);
-    roster_.erase_pending(contact.text());
-  }
-  commit(std::move(changes), std::nullopt, [this, t, way, contact, x, item, version = roster_.version](errc failure) {
+  auto then = [this, t, way, contact, x, asked, item, version](errc failure) {
     if (failure != errc::none)
-      return way == direction::outbound ? refuse(x, failure) : void();
+      return way == direction::outbound || x.type == stanza_type::subscribe ? refuse(asked, failure) : void();
     if (t.send_unavailable)
       send_presence_to(contact, true);
     if (t.forward) {
@@ -161,9 +174,18 @@ void user::apply(const transition& t, direction way, const jid& contact, const s
       route(subscription_stanza(stanza_type::subscribed, account_, contact));
     if (t.send_presence)
       send_presence_to(contact, false);
-  });
+  };
+  if (!commit(std::move(changes), std::nullopt, std::move(then)))
+    return;
   if (way == direction::inbound && !pending_.empty() && pending_.back().contact.empty())
     pending_.back().contact = contact;
+  if (changes_item)
+    roster_.put(item);
+  roster_.version = version;
+  if (asks)
+    roster_.put(std::move(request));
+  else if (asks_no_more)
+    roster_.erase_pending(contact.text());
   estimate_memory();
 }
 
