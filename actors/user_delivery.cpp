@@ -84,7 +84,7 @@ void user::store_offline(const stanza& x) {
     ids_.emplace(server_.node_id, std::uint64_t(id()) << 16);
   auto changes = write_set{};
   offline::append(changes, place(), ids_->next(message.received_ms), message, offline_);
-  commit(std::move(changes), x, [this, x](errc failure) {
+  commit(std::move(changes), [this, x](errc failure) {
     if (failure != errc::none)
       return refuse(x, failure);
     count(metrics::instance().offline_stored);
@@ -131,7 +131,7 @@ void user::deliver_offline_page(const jid& to, const stored_id& after) {
           offline::erase(changes, place(), x.messages->messages, offline_);
         else
           offline::erase_all(changes, place(), offline_);
-        commit(std::move(changes), std::nullopt, [](errc) {});
+        commit(std::move(changes), [](errc) {});
         if (more)
           deliver_offline_page(to, last);
         else

@@ -32,7 +32,9 @@ roster_limits limits_of(const host* home) {
 void user::roster_get(const stanza& x, std::size_t session) {
   views_[session].interested = true;
   // What is not committed yet is not shown yet.
-  after_commits([this, x] {
+  after_commits([this, x](errc failure) {
+    if (failure != errc::none)
+      return refuse(x, failure);
     if (auto i = find_session(x.from.resource()))
       to_session(*i, roster_result(x, roster_));
   });
@@ -54,7 +56,7 @@ void user::roster_set(const stanza& x) {
     if (roster_.erase_pending(contact.text()))
       subscriptions::erase(changes, place(), contact);
     rosters::put_version(changes, place(), ++roster_.version);
-    commit(std::move(changes), x, [this, x, contact, effects = *effects, version = roster_.version](errc failure) {
+    commit(std::move(changes), [this, x, contact, effects = *effects, version = roster_.version](errc failure) {
       if (failure != errc::none)
         return refuse(x, failure);
       route(x.reply());
@@ -74,7 +76,7 @@ void user::roster_set(const stanza& x) {
   roster_.put(*item);
   rosters::put(changes, place(), *item);
   rosters::put_version(changes, place(), ++roster_.version);
-  commit(std::move(changes), x, [this, x, item = *item, version = roster_.version](errc failure) {
+  commit(std::move(changes), [this, x, item = *item, version = roster_.version](errc failure) {
     if (failure != errc::none)
       return refuse(x, failure);
     route(x.reply());
@@ -135,7 +137,7 @@ void user::apply(const transition& t, direction way, const jid& contact, const s
     subscriptions::erase(changes, place(), contact);
     roster_.erase_pending(contact.text());
   }
-  commit(std::move(changes), std::nullopt, [this, t, way, contact, x, item, version = roster_.version](errc failure) {
+  commit(std::move(changes), [this, t, way, contact, x, item, version = roster_.version](errc failure) {
     if (failure != errc::none)
       return way == direction::outbound ? refuse(x, failure) : void();
     if (t.send_unavailable)

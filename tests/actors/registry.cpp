@@ -18,10 +18,8 @@ public:
   behavior_type make_behavior() override {
     begin(owner_, {});
     memory_bytes = 42;
-    return {[this](int) { rename("juliet@example.com/balcony"_jid); },
-            [](int, int) { return 0; },
-            [this](const msg::verdict& x) { decide(x); },
-            [](const msg::fail_now&) {},
+    return {[this](int) { rename("juliet@example.com/balcony"_jid); }, [](int, int) { return 0; },
+            [this](const msg::verdict& x) { decide(x); }, [](const msg::fail_now&) {},
             [this](const msg::describe&) { return describe(); }};
   }
 

@@ -69,7 +69,7 @@ inline session_actor::behavior_type remembering_session(session_actor::pointer s
 /// What is committed, in memory. Nothing happens before the test says so.
 struct simulated_store {
   std::map<std::string, std::string, std::less<>> state;
-  bool is_cold = true;         ///< Nothing is in memory: whoever may not wait is told so.
+  bool is_cold = true;          ///< Nothing is in memory: whoever may not wait is told so.
   errc unreadable = errc::none; ///< Reads fail with it,
   errc unwritable = errc::none; ///< commits fail with it when their turn comes,
   errc refuses = errc::none;    ///< are not even taken.
@@ -152,7 +152,7 @@ struct server_fixture : actor_fixture {
   }
   ~server_fixture() {
     settle();
-    server.route.set(0, {});
+    server.route.clear();
   }
 
   /// Takes over what stands in `options`.
