@@ -196,7 +196,7 @@ result<void> server::open_store(const config& options) {
       log::info("storage.recovered", {});
   });
   for (auto i = 0u; i < storage.shards; ++i)
-    context_->replicas.push_back(std::make_unique<replica>(shard_id(i), *context_->storage));
+    context_->replicas.push_back(std::make_unique<lone_replica>(shard_id(i), *context_->storage));
   auto secret = load_secret(options.server.data_folder);
   if (!secret)
     return secret.error();

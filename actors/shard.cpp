@@ -117,8 +117,8 @@ void shard::child_failed(const msg::child_failed& x) {
 }
 
 void shard::restart() {
-  // The map is soft state: the users themselves go on, and are found again.
-  users_.clear();
+  // The map is soft state: the users themselves go on, and are found again. Until then nobody else may hold them.
+  auto former = std::exchange(users_, {});
   failures_.clear();
   registry::instance().for_each(actor_kind::user, [this](const registry::entry& x) {
     if (x.supervisor == id())

@@ -170,11 +170,15 @@ bool user::must_wait(caf::mailbox_element& x) {
 }
 
 void user::restart() {
-  for (auto& one : pending_)
-    if (one.request)
-      refuse(*one.request, errc::internal_server_error);
-  pending_.clear();
-  reads_.clear();
+  // Nobody who waits for an answer waits for ever.
+  reload_when_drained_ = true;
+  for (auto& one : std::exchange(pending_, {}))
+    one.then(errc::internal_server_error);
+  for (auto& one : std::exchange(reads_, {})) {
+    auto failed = msg::was_read{one.ticket};
+    failed.failure = errc::internal_server_error;
+    one.then(failed);
+  }
   views_.clear();
   bound_.clear();
   roster_ = {};
@@ -323,7 +327,7 @@ void user::drop_session(std::size_t index) {
     last_activity_->ms = now_ms();
     auto changes = write_set{};
     accounts::put_last_activity(changes, place(), *last_activity_);
-    commit(std::move(changes), std::nullopt, [](errc) {});
+    commit(std::move(changes), [](errc) {});
   }
   estimate_memory();
   note_idleness();
@@ -372,10 +376,10 @@ void user::to_sessions(const stanza& x, bool (*wanted)(const session_view&)) {
 
 // -- durable changes -------------------------------------------------------------------------------------------------
 
-bool user::commit(write_set changes, std::optional<stanza> request, continuation then) {
+bool user::commit(write_set changes, continuation then) {
   auto ticket = next_ticket_++;
   if (changes.empty()) {
-    after_commits([then = std::move(then)] { then(errc::none); });
+    after_commits(std::move(then));
     return true;
   }
   auto x = command{std::uint64_t(id()), ticket, std::move(changes)};
@@ -391,7 +395,7 @@ bool user::commit(write_set changes, std::optional<stanza> request, continuation
       return false;
     }
   }
-  pending_.push_back({ticket, std::move(request), std::move(then), taken.code()});
+  pending_.push_back({ticket, std::move(then), taken.code()});
   note_idleness();
   return bool(taken);
 }
@@ -417,13 +421,13 @@ void user::committed(const msg::committed& x) {
   note_idleness();
 }
 
-void user::after_commits(std::function<void()> then) {
+void user::after_commits(continuation then) {
   if (pending_.empty())
-    return then();
+    return then(errc::none);
   auto& last = pending_.back();
-  last.then = [first = std::move(last.then), then = std::move(then)](errc failure) {
+  last.then = [this, first = std::move(last.then), then = std::move(then)](errc failure) {
     first(failure);
-    then();
+    then(failure == errc::none && reload_when_drained_ ? errc::internal_server_error : failure);
   };
 }
 
@@ -504,8 +508,7 @@ caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {
     rosters::put_version(changes, place(), version);
   credentials_.clear();
   auto promise = make_response_promise<msg::outcome>();
-  if (commit(std::move(changes), std::nullopt,
-             [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); })) {
+  if (commit(std::move(changes), [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); })) {
     exists_ = true;
     created_ms_ = created_ms;
     roster_.version = version;
@@ -526,7 +529,7 @@ caf::result<msg::outcome> user::remove_account() {
 void user::remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye) {
   auto changes = write_set{};
   accounts::erase(changes, place());
-  commit(std::move(changes), goodbye, [this, then = std::move(then), goodbye](errc failure) {
+  commit(std::move(changes), [this, then = std::move(then), goodbye](errc failure) {
     if (failure != errc::none)
       return then(failure);
     if (goodbye)

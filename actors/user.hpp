@@ -82,15 +82,15 @@ private:
 
   // -- user.cpp: durable changes --
   using continuation = std::function<void(errc)>;
-  /// Submits; `then` runs when it is committed or refused, in the order of the calls. `request` is answered with an
-  /// error if this actor loses its state before. Nothing to change: `then` runs behind what is under way.
+  /// Submits; `then` runs when it is committed or refused, in the order of the calls, and with an error if this actor
+  /// loses its state before. Nothing to change: `then` runs behind what is under way.
   ///
   /// False: refused already, as all is while the disk fails. So memory is changed only behind a true: then nothing has
   /// to be read again, and a full disk costs no more than the refusals.
-  bool commit(write_set changes, std::optional<stanza> request, continuation then);
+  bool commit(write_set changes, continuation then);
   void committed(const msg::committed& x);
-  /// Runs when all that is under way is committed: at once, if nothing is.
-  void after_commits(std::function<void()> then);
+  /// Runs when all that is under way is committed, at once if nothing is; with an error if any of that failed.
+  void after_commits(continuation then);
   using read_continuation = std::function<void(const msg::was_read&)>;
   /// Runs `read` where it may wait for the disk, behind all own changes.
   void read(std::function<void(const reader&, msg::was_read&)> read, read_continuation then);
@@ -173,7 +173,6 @@ private:
 
   struct pending {
     std::uint64_t ticket = 0;
-    std::optional<stanza> request;
     continuation then;
     errc failure = errc::none;          ///< Refused at once, but others are before it.
     jid contact = {};                   ///< Whose inbound subscription stanza it is; else empty.

@@ -88,7 +88,7 @@ void user::store_offline(const stanza& x) {
   auto changes = write_set{};
   auto summary = offline_;
   offline::append(changes, place(), ids_->next(message.received_ms), message, summary);
-  if (commit(std::move(changes), x, [this, x](errc failure) {
+  if (commit(std::move(changes), [this, x](errc failure) {
         if (failure != errc::none)
           return refuse(x, failure);
         count(metrics::instance().offline_stored);
@@ -167,7 +167,7 @@ void user::erase_offline_page(const offline::page& page) {
   else
     offline::erase_all(changes, place(), summary);
   // Refused: they come once more, which is better than not at all.
-  if (commit(std::move(changes), std::nullopt, [](errc) {}))
+  if (commit(std::move(changes), [](errc) {}))
     offline_ = summary;
 }
 

@@ -78,8 +78,12 @@ void user::answer_with(const stanza& x, std::optional<std::string> record) {
   if (view.new_blocks)
     return set_blocks(x, reply, std::move(view.new_blocks->first), view.new_blocks->second);
   if (view.changes.empty())
-    return after_commits([this, reply] { route(reply); });
-  commit(std::move(view.changes), x, [this, x, reply](errc failure) {
+    return after_commits([this, x, reply](errc failure) {
+      if (failure != errc::none)
+        return refuse(x, failure);
+      route(reply);
+    });
+  commit(std::move(view.changes), [this, x, reply](errc failure) {
     if (failure != errc::none)
       return refuse(x, failure);
     route(reply);
@@ -96,7 +100,7 @@ void user::change_password(const stanza& x, const stanza& reply, std::string pas
             auto changes = write_set{};
             credentials_.clear();
             accounts::put(changes, place(), {created_ms_, disabled_, d.credentials});
-            commit(std::move(changes), x, [this, x, reply](errc failure) {
+            commit(std::move(changes), [this, x, reply](errc failure) {
               if (failure != errc::none)
                 return refuse(x, failure);
               log::info("registration.password_changed", {{"account", account_.text()}});
@@ -118,7 +122,7 @@ void user::set_blocks(const stanza& x, const stanza& reply, blocklist next, cons
       blocks::put(changes, place(), one);
   auto after = next.empty() ? nullptr : std::make_shared<const blocklist>(std::move(next));
   // Those who must not see it any more are told so while they still can be (XEP-0191, 3.3).
-  commit(std::move(changes), x, [this, x, reply, effects, after, push](errc failure) {
+  commit(std::move(changes), [this, x, reply, effects, after, push](errc failure) {
     if (failure != errc::none)
       return refuse(x, failure);
     for (auto& contact : effects.hide)

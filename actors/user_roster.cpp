@@ -36,7 +36,9 @@ roster_limits limits_of(const host* home) {
 void user::roster_get(const stanza& x, std::size_t session) {
   views_[session].interested = true;
   // What is not committed yet is not shown yet.
-  after_commits([this, x] {
+  after_commits([this, x](errc failure) {
+    if (failure != errc::none)
+      return refuse(x, failure);
     if (auto i = find_session(x.from.resource()))
       to_session(*i, roster_result(x, roster_));
   });
@@ -70,7 +72,7 @@ void user::roster_set(const stanza& x) {
       if (effects.unsubscribe)
         route(subscription_stanza(stanza_type::unsubscribe, account_, contact));
     };
-    if (!commit(std::move(changes), x, std::move(then)))
+    if (!commit(std::move(changes), std::move(then)))
       return;
     roster_.erase(contact.text());
     roster_.erase_pending(contact.text());
@@ -83,7 +85,7 @@ void user::roster_set(const stanza& x) {
   auto version = roster_.version + 1;
   rosters::put(changes, place(), *item);
   rosters::put_version(changes, place(), version);
-  if (!commit(std::move(changes), x, [this, x, item = *item, version](errc failure) {
+  if (!commit(std::move(changes), [this, x, item = *item, version](errc failure) {
         if (failure != errc::none)
           return refuse(x, failure);
         route(x.reply());
@@ -175,7 +177,7 @@ void user::apply(const transition& t, direction way, const jid& contact, const s
     if (t.send_presence)
       send_presence_to(contact, false);
   };
-  if (!commit(std::move(changes), std::nullopt, std::move(then)))
+  if (!commit(std::move(changes), std::move(then)))
     return;
   if (way == direction::inbound && !pending_.empty() && pending_.back().contact.empty())
     pending_.back().contact = contact;

@@ -13,22 +13,33 @@ namespace xmpp {
 
 class replica {
 public:
-  replica(shard_id shard, writer& log) noexcept : shard_(shard), log_(log) {}
-
-  shard_id shard() const noexcept { return shard_; }
+  virtual ~replica() = default;
 
   /// Takes a command; `done` runs, on a thread that must not be held up, when it is committed and applied, or not at
   /// all will be. Commands are applied in the order they were submitted. Errors as in `writer::submit`.
-  result<void> submit(const command& x, writer::completion done) {
-    return log_.submit(shard_, x.encode(), std::move(done));
-  }
+  virtual result<void> submit(const command& x, writer::completion done) = 0;
 
   /// Reads the state behind everything that was submitted here before.
-  result<void> read_after(std::function<void(const reader&)> f) { return log_.read_after(shard_, std::move(f)); }
+  virtual result<void> read_after(std::function<void(const reader&)> f) = 0;
   /// Reads what may need the disk.
-  result<void> read(std::function<void(const reader&)> f) { return log_.read(std::move(f)); }
+  virtual result<void> read(std::function<void(const reader&)> f) = 0;
   /// Reads what is in memory; the rest fails with `would_block`.
-  const reader& cached() const noexcept { return log_.cached(); }
+  virtual const reader& cached() const noexcept = 0;
+};
+
+/// A group's only member.
+class lone_replica final : public replica {
+public:
+  lone_replica(shard_id shard, writer& log) noexcept : shard_(shard), log_(log) {}
+
+  result<void> submit(const command& x, writer::completion done) override {
+    return log_.submit(shard_, x.encode(), std::move(done));
+  }
+  result<void> read_after(std::function<void(const reader&)> f) override {
+    return log_.read_after(shard_, std::move(f));
+  }
+  result<void> read(std::function<void(const reader&)> f) override { return log_.read(std::move(f)); }
+  const reader& cached() const noexcept override { return log_.cached(); }
 
 private:
   shard_id shard_;

@@ -112,8 +112,8 @@ void session_indexes::push_back(std::size_t index) {
 
 delivery deliver(const stanza& x, bool account_exists, std::span<const session_view> sessions,
                  const delivery_policy& policy) {
-  if (!account_exists) // 8.5.1
-    return x.kind == stanza_kind::presence ? delivery{} : refusal(x);
+  if (!account_exists) // 8.5.1; a headline goes as it would with nobody there: silently
+    return x.kind == stanza_kind::presence || x.type == stanza_type::headline ? delivery{} : refusal(x);
 
   auto is_full = x.to.is_full();
   auto match = sessions.size();

@@ -96,8 +96,8 @@ BOOST_AUTO_TEST_CASE(messages_go_where_the_table_says) {
   // clang-format off
   auto rows = std::vector<row>{
     //                                                       normal   chat     groupchat headline error
-    {"no such account, bare", false, none, "",               "E",     "E",     "E",      "E",     "S"},
-    {"no such account, full", false, none, "a",              "E",     "E",     "E",      "E",     "S"},
+    {"no such account, bare", false, none, "",               "E",     "E",     "E",      "S",     "S"},
+    {"no such account, full", false, none, "a",              "E",     "E",     "E",      "S",     "S"},
     {"nobody there, bare", true, none, "",                   "O",     "O",     "E",      "S",     "S"},
     {"nobody there, full", true, none, "a",                  "E",     "O",     "E",      "S",     "S"},
     {"connected only, bare", true, bound, "",                "O",     "O",     "E",      "S",     "S"},

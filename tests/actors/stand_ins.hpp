@@ -1,0 +1,236 @@
+// What stands around the actor under test: sessions that remember, a store without a disk.
+#pragma once
+
+#include "actors/context.hpp"
+#include "actors/stored_xml.hpp"
+#include "persistence/accounts.hpp"
+#include "tests/actors/actor_fixture.hpp"
+
+#include <deque>
+#include <map>
+#include <stdexcept>
+
+namespace xmpp::test {
+
+inline jid operator""_jid(const char* text, std::size_t size) {
+  auto parsed = jid::parse({text, size});
+  if (!parsed)
+    throw std::runtime_error("no JID: " + std::string(text, size));
+  return *std::move(parsed);
+}
+
+/// From XML without a namespace of its own.
+inline stanza stanza_of(std::string xml, const jid& from, const jid& to) {
+  auto name = xml.find_first_of(" />");
+  xml.insert(name, " xmlns='jabber:client'");
+  auto tree = parse_stored(xml);
+  if (!tree)
+    throw std::runtime_error("no XML: " + xml);
+  return {*std::move(tree), from, to};
+}
+
+// -- sessions --
+
+struct session_history {
+  std::vector<stanza> delivered;
+  std::vector<errc> ended;
+  int asked_again = 0;
+  int block_changes = 0;
+
+  bool has_been_sent(std::string_view part) const {
+    for (auto& one : delivered)
+      if (one.serialize().find(part) != std::string::npos)
+        return true;
+    return false;
+  }
+};
+
+inline session_actor::behavior_type remembering_session(session_actor::pointer self,
+                                                        std::shared_ptr<session_history> to) {
+  return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
+          [](const msg::when_written&) { return msg::written{}; },
+          [](const msg::drained&) {},
+          [](const msg::received&) {},
+          [](const msg::stream_opened&) {},
+          [](const msg::stream_broken&) {},
+          [](const msg::stream_closed&) {},
+          [](const msg::disconnected&) {},
+          [](const std::shared_ptr<msg::tls_established>&) {},
+          [](const msg::timed_out&) {},
+          [](const msg::go_on&) {},
+          [to](const msg::end_stream& x) { to->ended.push_back(x.reason); },
+          [to](const msg::attach_again&) { ++to->asked_again; },
+          [to](const msg::blocks_changed&) { ++to->block_changes; },
+          [self](const msg::verdict&) { self->quit(); },
+          [](const msg::fail_now&) {},
+          [](const msg::describe&) { return msg::description{}; }};
+}
+
+// -- a store --
+
+/// What is committed, in memory. Nothing happens before the test says so.
+struct simulated_store {
+  std::map<std::string, std::string, std::less<>> state;
+  bool is_cold = true;          ///< Nothing is in memory: whoever may not wait is told so.
+  errc unreadable = errc::none; ///< Reads fail with it,
+  errc unwritable = errc::none; ///< commits fail with it when their turn comes,
+  errc refuses = errc::none;    ///< are not even taken.
+
+  struct work {
+    std::string command; ///< Encoded; empty: a read.
+    writer::completion done;
+    std::function<void(const reader&)> read;
+  };
+  std::deque<work> waiting;
+  std::uint64_t index = 0;
+};
+
+class simulated_reader final : public reader {
+public:
+  simulated_reader(const simulated_store& of, bool waits) : of_(of), waits_(waits) {}
+
+  result<std::optional<std::string>> get(std::string_view key) const override {
+    if (auto why = failure(); why != errc::none)
+      return why;
+    auto i = of_.state.find(key);
+    return i == of_.state.end() ? std::optional<std::string>{} : std::optional{i->second};
+  }
+  result<void> scan(std::string_view from, std::string_view end, const visitor& visit) const override {
+    if (auto why = failure(); why != errc::none)
+      return why;
+    for (auto i = of_.state.lower_bound(from); i != of_.state.end() && (end.empty() || i->first < end); ++i)
+      if (!visit(i->first, i->second))
+        break;
+    return {};
+  }
+
+private:
+  errc failure() const {
+    if (of_.unreadable != errc::none)
+      return of_.unreadable;
+    return of_.is_cold && !waits_ ? errc::would_block : errc::none;
+  }
+
+  const simulated_store& of_;
+  bool waits_;
+};
+
+class simulated_replica final : public replica {
+public:
+  explicit simulated_replica(simulated_store& of) : of_(of), cached_(of, false) {}
+
+  result<void> submit(const command& x, writer::completion done) override {
+    if (of_.refuses != errc::none)
+      return of_.refuses;
+    of_.waiting.push_back({x.encode(), std::move(done), {}});
+    return {};
+  }
+  result<void> read_after(std::function<void(const reader&)> f) override { return read(std::move(f)); }
+  result<void> read(std::function<void(const reader&)> f) override {
+    of_.waiting.push_back({{}, {}, std::move(f)});
+    return {};
+  }
+  const reader& cached() const noexcept override { return cached_; }
+
+private:
+  simulated_store& of_;
+  simulated_reader cached_;
+};
+
+// -- a server of one shard --
+
+struct server_fixture : actor_fixture {
+  simulated_store store;
+  server_context server{1};
+  std::shared_ptr<std::vector<failure>> failures = std::make_shared<std::vector<failure>>();
+  caf::strong_actor_ptr parent = caf::actor_cast<caf::strong_actor_ptr>(overseer(failures));
+  config options;
+
+  server_fixture() {
+    server.replicas.push_back(std::make_unique<simulated_replica>(store));
+    server.domains = {"example.com"};
+    options.hosts.emplace_back().name = "example.com";
+    configure();
+  }
+  ~server_fixture() {
+    settle();
+    server.route.clear();
+  }
+
+  /// Takes over what stands in `options`.
+  void configure() {
+    auto live = std::make_shared<live_settings>();
+    live->options = options;
+    for (auto& one : options.hosts) {
+      auto made = std::make_shared<host>();
+      made->options = one;
+      made->info.domain = jid::from_prepared(one.name);
+      live->hosts.emplace(one.name, std::move(made));
+    }
+    server.swap_live(std::move(live));
+  }
+
+  /// The store does one thing.
+  void works_once() {
+    auto next = std::move(store.waiting.front());
+    store.waiting.pop_front();
+    if (next.read) {
+      next.read(simulated_reader{store, true});
+    } else if (store.unwritable != errc::none) {
+      next.done(store.unwritable);
+    } else {
+      apply(next.command);
+      next.done(++store.index);
+    }
+    settle();
+  }
+  /// Until nothing waits.
+  void works() {
+    settle();
+    while (!store.waiting.empty())
+      works_once();
+  }
+
+  void apply(const std::string& encoded) {
+    auto done = for_each_change(encoded, 0, [&](const change& x) {
+      switch (x.what) {
+      case change::kind::put:
+        store.state[std::string{x.key}] = x.value;
+        break;
+      case change::kind::erase:
+        store.state.erase(std::string{x.key});
+        break;
+      case change::kind::erase_range:
+        store.state.erase(store.state.lower_bound(x.key), store.state.lower_bound(x.value));
+        break;
+      }
+    });
+    if (!done)
+      throw std::runtime_error("a command that can't be applied");
+  }
+
+  /// Without anybody's knowledge.
+  void put(const std::function<void(write_set&)>& what) {
+    auto x = command{};
+    what(x.changes);
+    apply(x.encode());
+  }
+  void put_account(const jid& account, std::string credentials = "keys", bool disabled = false) {
+    put([&](write_set& to) { accounts::put(to, {0, account}, {1'000, disabled, std::move(credentials)}); });
+  }
+  bool is_stored(const jid& account) { return *accounts::exists(simulated_reader{store, true}, {0, account}); }
+
+  session_actor session(std::shared_ptr<session_history> history) {
+    return system().spawn(remembering_session, std::move(history));
+  }
+  static msg::attach attach_of(const jid& full, const session_actor& session) {
+    auto out = msg::attach{};
+    out.account = full.bare();
+    out.resource = std::string{full.resource()};
+    out.session = std::make_shared<session_handle>(session_handle{session});
+    out.session_id = session->id();
+    return out;
+  }
+};
+
+} // namespace xmpp::test

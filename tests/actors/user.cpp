@@ -1,0 +1,689 @@
+#include "actors/user.hpp"
+
+#include "persistence/rosters.hpp"
+#include "tests/actors/stand_ins.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace xmpp;
+using namespace xmpp::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What a user sent to its shard.
+struct shard_history {
+  std::vector<stanza> delivered;
+  std::vector<std::string> retired, sent, detached;
+  int lookups = 0, attached = 0;
+
+  /// As one of the stanzas to that address.
+  bool has_been_sent(const jid& to, std::string_view part) const {
+    for (auto& one : delivered)
+      if (one.to == to && one.serialize().find(part) != std::string::npos)
+        return true;
+    return false;
+  }
+};
+
+shard_actor::behavior_type remembering_shard(shard_actor::pointer, std::shared_ptr<shard_history> to) {
+  return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
+          [to](const msg::sent& x) { to->sent.push_back(x.what.serialize()); },
+          [to](const msg::attach& x) {
+            ++to->attached;
+            return msg::attached{errc::none, x.account.with_resource("of-the-next")};
+          },
+          [to](const msg::detach& x) { to->detached.emplace_back(x.full.text()); },
+          [to](const msg::lookup&) {
+            ++to->lookups;
+            return msg::found{errc::none, true, true, "of the next"};
+          },
+          [](const msg::set_credentials&) { return msg::outcome{}; },
+          [](const msg::remove_account&) { return msg::outcome{}; },
+          [to](const msg::retired& x) { to->retired.emplace_back(x.account.text()); },
+          [](const msg::tick&) {},
+          [](const msg::child_failed&) {},
+          [](const msg::verdict&) {},
+          [](const msg::fail_now&) {},
+          [](const msg::describe&) { return msg::description{}; }};
+}
+
+struct one_user : server_fixture {
+  const jid romeo = "romeo@example.com"_jid, juliet = "juliet@example.com"_jid;
+  std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
+  user_actor it;
+  struct client {
+    std::shared_ptr<session_history> history = std::make_shared<session_history>();
+    session_actor actor;
+    jid full;
+  };
+  std::vector<jid> bound; ///< In the table of sessions.
+
+  one_user() { server.route.set(0, system().spawn(remembering_shard, shard)); }
+
+  void starts(bool behind_pending = false) {
+    it = system().spawn<user>(parent, std::ref(server), shard_id{0}, romeo, behind_pending);
+    settle();
+  }
+  void starts_with_account() {
+    put_account(romeo);
+    starts();
+    works();
+  }
+  client makes_client() {
+    auto x = client{};
+    x.actor = session(x.history);
+    return x;
+  }
+  std::shared_ptr<answer<msg::attached>> attaches(client& x, const std::string& resource) {
+    auto what = attach_of(romeo.with_resource("x"), x.actor);
+    what.resource = resource;
+    auto done = asks<msg::attached>(it, what);
+    if (done->value)
+      x.full = done->value->full;
+    return done;
+  }
+  client attached(const std::string& resource) {
+    auto x = makes_client();
+    auto done = attaches(x, resource);
+    BOOST_REQUIRE((done->value && done->value->failure == errc::none));
+    return x;
+  }
+  void sends(const client& x, const std::string& xml, const jid& to = {}) {
+    send(it, msg::sent{stanza_of(xml, x.full, to), x.actor->id()});
+  }
+  void arrives(const std::string& xml, const jid& from, const jid& to) {
+    send(it, msg::deliver{stanza_of(xml, from, to)});
+  }
+  void message(const std::string& body) {
+    arrives("<message type='chat'><body>" + body + "</body></message>", juliet, romeo);
+  }
+  /// The messages' bodies, in order.
+  static std::string bodies(const client& x) {
+    auto out = std::string{};
+    for (auto& one : x.history->delivered)
+      if (auto body = one.child("body", "jabber:client"))
+        out += body.text();
+    return out;
+  }
+  std::string described(const std::string& field) {
+    auto said = asks<msg::description>(it, msg::describe{});
+    if (said->value)
+      for (auto& [name, value] : said->value->fields)
+        if (name == field)
+          return value;
+    return "?";
+  }
+  /// Remembered as bound, as its session would be.
+  void registers(const client& x) {
+    server.sessions.add(x.full, x.actor);
+    table.emplace_back(x.full, x.actor);
+  }
+  void attaches_again(const client& x, bool available = false) {
+    auto what = attach_of(x.full, x.actor);
+    what.again = true;
+    what.available = available;
+    if (available)
+      what.presence = stanza_of("<presence/>", x.full, {}).tree;
+    asks<msg::attached>(it, what);
+  }
+  bool has_retired() const { return !shard->retired.empty(); }
+  bool still_runs() { return runs(caf::actor_cast<caf::weak_actor_ptr>(it)); }
+
+  ~one_user() {
+    for (auto& [full, actor] : table)
+      server.sessions.remove(full, actor);
+    ends(it);
+  }
+
+private:
+  std::vector<std::pair<jid, session_actor>> table;
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(a_user, one_user)
+
+// -- loading --
+
+BOOST_AUTO_TEST_CASE(answers_when_its_records_are_there) {
+  put_account(romeo, "keys");
+  starts();
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  BOOST_TEST(!found->has_come());
+  BOOST_TEST(described("phase") == "loading");
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST((found->value->failure == errc::none));
+  BOOST_TEST(found->value->exists);
+  BOOST_TEST(found->value->enabled);
+  BOOST_TEST(found->value->credentials == "keys");
+  BOOST_TEST(described("phase") == "ready");
+}
+
+BOOST_AUTO_TEST_CASE(needs_no_disk_when_its_records_are_in_memory) {
+  store.is_cold = false;
+  put_account(romeo, "keys");
+  starts();
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  BOOST_TEST(store.waiting.empty());
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->credentials == "keys");
+}
+
+BOOST_AUTO_TEST_CASE(says_so_when_there_is_no_such_account) {
+  starts();
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST((found->value->failure == errc::none));
+  BOOST_TEST(!found->value->exists);
+  BOOST_TEST(has_retired()); // anybody can make us start one of these
+}
+
+BOOST_AUTO_TEST_CASE(tells_of_a_disabled_account) {
+  put_account(romeo, "keys", true);
+  starts();
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->exists);
+  BOOST_TEST(!found->value->enabled);
+  auto x = makes_client();
+  BOOST_TEST((attaches(x, "garden")->value->failure == errc::not_allowed));
+}
+
+BOOST_AUTO_TEST_CASE(gives_the_credentials_as_often_as_it_is_asked) {
+  put_account(romeo, "keys");
+  starts();
+  works();
+  for (auto i = 0; i < 3; ++i) {
+    auto found = asks<msg::found>(it, msg::lookup{romeo});
+    works();
+    BOOST_REQUIRE(found->value.has_value());
+    BOOST_TEST(found->value->credentials == "keys");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(says_why_when_credentials_can_not_be_read) {
+  starts_with_account();
+  asks<msg::found>(it, msg::lookup{romeo});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  store.unreadable = errc::storage_failure;
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST((found->value->failure == errc::storage_failure));
+  store.unreadable = errc::none;
+  auto again = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_TEST((again->value->failure == errc::none));
+}
+
+BOOST_AUTO_TEST_CASE(that_can_not_be_loaded_fails_and_what_waits_is_answered_later) {
+  for (auto cold : {true, false}) {
+    BOOST_TEST_CONTEXT((cold ? "on disk" : "in memory")) {
+      put_account(romeo);
+      store.is_cold = cold;
+      store.unreadable = errc::storage_failure;
+      failures->clear();
+      starts();
+      auto found = asks<msg::found>(it, msg::lookup{romeo});
+      works();
+      BOOST_TEST(failures->size() == 1u);
+      BOOST_TEST(still_runs());
+      BOOST_TEST(!found->has_come());
+      send(it, msg::verdict{}); // still no luck
+      works();
+      BOOST_TEST(failures->size() == 2u);
+      store.unreadable = errc::none;
+      send(it, msg::verdict{});
+      works();
+      BOOST_REQUIRE(found->value.has_value());
+      BOOST_TEST(found->value->exists);
+      ends(it);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(handles_what_came_while_it_was_loading_in_order) {
+  put_account(romeo);
+  starts();
+  auto x = makes_client();
+  auto attached = attaches(x, "garden");
+  message("1");
+  message("2");
+  BOOST_TEST(!attached->has_come());
+  works();
+  BOOST_REQUIRE(attached->value.has_value());
+  BOOST_TEST((attached->value->full == romeo.with_resource("garden")));
+  BOOST_TEST(described("offline messages") == "2"); // nobody was available
+}
+
+BOOST_AUTO_TEST_CASE(reads_behind_the_changes_that_its_predecessor_has_under_way) {
+  put_account(romeo);
+  starts();
+  works();
+  auto done = asks<msg::outcome>(it, msg::set_credentials{romeo, "new keys", false});
+  ends(it, caf::exit_reason::kill);
+  starts(true);
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->credentials == "new keys");
+}
+
+// -- sessions --
+
+BOOST_AUTO_TEST_CASE(lets_nobody_in_without_an_account) {
+  starts();
+  works();
+  auto x = makes_client();
+  auto done = attaches(x, "garden");
+  works();
+  // It may have retired by now: then its shard answers.
+  BOOST_TEST((!done->value || done->value->failure == errc::not_allowed || shard->attached == 1));
+}
+
+BOOST_AUTO_TEST_CASE(makes_a_resource_for_a_client_that_wants_none) { // RFC 6120, 7.6
+  starts_with_account();
+  auto x = attached(""), y = attached("");
+  BOOST_TEST(!x.full.resource().empty());
+  BOOST_TEST((x.full.bare() == romeo));
+  BOOST_TEST((x.full != y.full));
+}
+
+BOOST_AUTO_TEST_CASE(replaces_a_session_by_its_successor) { // RFC 6120, 7.7.2.2
+  options.c2s.conflict = conflict_policy::replace;
+  configure();
+  starts_with_account();
+  auto x = attached("garden");
+  auto y = attached("garden");
+  BOOST_TEST((x.history->ended == std::vector{errc::conflict}));
+  BOOST_TEST(y.history->ended.empty());
+  sends(y, "<presence/>");
+  message("hello");
+  BOOST_TEST(bodies(y) == "hello");
+  BOOST_TEST(bodies(x).empty());
+}
+
+BOOST_AUTO_TEST_CASE(hears_nothing_more_of_a_replaced_session) {
+  starts_with_account();
+  auto x = attached("garden");
+  auto y = attached("garden");
+  sends(y, "<presence/>");
+  sends(x, "<presence type='unavailable'/>"); // was on its way
+  send(it, msg::detach{x.full, x.actor->id()});
+  message("hello");
+  BOOST_TEST(bodies(y) == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(refuses_a_resource_that_is_taken) {
+  options.c2s.conflict = conflict_policy::refuse;
+  configure();
+  starts_with_account();
+  auto x = attached("garden");
+  auto y = makes_client();
+  BOOST_TEST((attaches(y, "garden")->value->failure == errc::conflict));
+  BOOST_TEST(x.history->ended.empty());
+}
+
+BOOST_AUTO_TEST_CASE(renames_a_resource_that_is_taken) {
+  options.c2s.conflict = conflict_policy::rename;
+  configure();
+  starts_with_account();
+  auto x = attached("garden");
+  auto y = attached("garden");
+  BOOST_TEST((y.full.bare() == romeo));
+  BOOST_TEST((y.full != x.full));
+  BOOST_TEST(x.history->ended.empty());
+}
+
+BOOST_AUTO_TEST_CASE(has_room_for_so_many_sessions) {
+  options.hosts[0].resources_max = 2;
+  configure();
+  starts_with_account();
+  attached("a");
+  auto b = attached("b");
+  auto c = makes_client();
+  BOOST_TEST((attaches(c, "c")->value->failure == errc::resource_constraint));
+  attached("b"); // which takes the other's place
+  BOOST_TEST((b.history->ended == std::vector{errc::conflict}));
+}
+
+BOOST_AUTO_TEST_CASE(tells_contacts_when_a_session_is_gone) { // RFC 6121, 4.5
+  put_account(romeo);
+  put([&](write_set& to) { rosters::put(to, {0, romeo}, {juliet, {}, subscription::from, false, false, {}}); });
+  starts();
+  works();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  BOOST_TEST(shard->has_been_sent(juliet, "<presence"));
+  shard->delivered.clear();
+  send(it, msg::detach{x.full, x.actor->id(), {"nurse@example.com"_jid}});
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unavailable'"));
+  BOOST_TEST(shard->has_been_sent("nurse@example.com"_jid, "type='unavailable'")); // who was told directly
+  works();
+}
+
+BOOST_AUTO_TEST_CASE(leaves_nothing_of_a_guest) { // XEP-0175
+  starts();
+  auto x = makes_client();
+  auto what = attach_of(romeo.with_resource("x"), x.actor);
+  what.anonymous = true;
+  auto done = asks<msg::attached>(it, what);
+  works();
+  BOOST_REQUIRE((done->value && done->value->failure == errc::none));
+  send(it, msg::detach{done->value->full, x.actor->id()});
+  works();
+  BOOST_TEST(has_retired());
+  BOOST_TEST(!is_stored(romeo));
+}
+
+// -- durable changes --
+
+BOOST_AUTO_TEST_CASE(an_account_is_made_when_it_is_durable) {
+  starts();
+  auto done = asks<msg::outcome>(it, msg::set_credentials{romeo, "keys", true});
+  settle();
+  while (!is_stored(romeo)) {
+    BOOST_TEST(!done->has_come());
+    BOOST_REQUIRE(!store.waiting.empty());
+    works_once();
+  }
+  BOOST_REQUIRE(done->value.has_value());
+  BOOST_TEST((done->value->failure == errc::none));
+}
+
+BOOST_AUTO_TEST_CASE(an_account_is_made_once_and_changed_only_when_it_is_there) {
+  starts();
+  auto too_early = asks<msg::outcome>(it, msg::set_credentials{romeo, "keys", false});
+  works();
+  BOOST_REQUIRE(too_early->value.has_value());
+  BOOST_TEST((too_early->value->failure == errc::item_not_found));
+  ends(it);
+  starts_with_account();
+  auto twice = asks<msg::outcome>(it, msg::set_credentials{romeo, "others", true});
+  works();
+  BOOST_TEST((twice->value->failure == errc::conflict));
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_TEST(found->value->credentials == "keys");
+}
+
+BOOST_AUTO_TEST_CASE(a_new_password_counts_for_those_who_ask_behind_it) {
+  starts_with_account();
+  auto done = asks<msg::outcome>(it, msg::set_credentials{romeo, "new keys", false});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_TEST((done->value->failure == errc::none));
+  BOOST_TEST(found->value->credentials == "new keys");
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_commit_is_told_and_forgotten) {
+  starts();
+  works();
+  for (auto at_once : {false, true}) {
+    BOOST_TEST_CONTEXT((at_once ? "refused at once" : "failed later")) {
+      ends(it);
+      shard->retired.clear();
+      starts();
+      (at_once ? store.refuses : store.unwritable) = errc::storage_failure;
+      auto done = asks<msg::outcome>(it, msg::set_credentials{romeo, "keys", true});
+      works();
+      BOOST_REQUIRE(done->value.has_value());
+      BOOST_TEST((done->value->failure == errc::storage_failure));
+      store.refuses = store.unwritable = errc::none;
+      if (!shard->retired.empty()) // There was nothing to keep.
+        continue;
+      auto found = asks<msg::found>(it, msg::lookup{romeo});
+      works();
+      BOOST_REQUIRE(found->value.has_value());
+      BOOST_TEST(!found->value->exists);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_commit_takes_the_later_ones_that_were_refused_with_it_in_order) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>");
+  store.refuses = errc::storage_failure;
+  sends(x, "<iq type='set' id='2'><query xmlns='jabber:iq:roster'><item jid='b@example.com'/></query></iq>");
+  BOOST_TEST(x.history->delivered.empty());
+  registers(x);
+  works();
+  BOOST_REQUIRE(x.history->delivered.size() == 2u);
+  BOOST_TEST(x.history->delivered[0].serialize().find("type='result'") != std::string::npos);
+  BOOST_TEST(x.history->delivered[1].serialize().find("type='error'") != std::string::npos);
+  BOOST_TEST(described("roster items") == "1");
+  BOOST_TEST(x.history->asked_again == 0); // it has read its records anew, and its sessions stay
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_shown_before_it_is_durable) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>");
+  x.history->delivered.clear();
+  sends(x, "<iq type='set' id='2'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>");
+  sends(x, "<iq type='get' id='3'><query xmlns='jabber:iq:roster'/></iq>");
+  BOOST_TEST(x.history->delivered.empty());
+  works();
+  BOOST_REQUIRE(x.history->delivered.size() == 3u);
+  BOOST_TEST(x.history->delivered[0].id() == "2");
+  BOOST_TEST(x.history->delivered[1].serialize().find("type='set'") != std::string::npos); // the push
+  BOOST_TEST(x.history->delivered[2].id() == "3");
+  BOOST_TEST(x.history->has_been_sent("a@example.com"));
+}
+
+BOOST_AUTO_TEST_CASE(an_account_that_is_removed_takes_everything_with_it) {
+  put_account(romeo);
+  put([&](write_set& to) { rosters::put(to, {0, romeo}, {juliet, {}, subscription::both, false, false, {}}); });
+  starts();
+  works();
+  auto x = attached("garden");
+  auto done = asks<msg::outcome>(it, msg::remove_account{romeo});
+  BOOST_TEST(!done->has_come());
+  BOOST_TEST(x.history->ended.empty());
+  works();
+  BOOST_TEST((done->value->failure == errc::none));
+  BOOST_TEST((x.history->ended == std::vector{errc::not_authorized}));
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribe'"));
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribed'"));
+  BOOST_TEST(store.state.empty());
+  BOOST_TEST(has_retired());
+}
+
+// -- messages for nobody --
+
+BOOST_AUTO_TEST_CASE(keeps_messages_until_somebody_is_there_and_new_ones_come_behind_them) { // XEP-0160
+  starts_with_account();
+  message("1");
+  message("2");
+  works();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  message("3");
+  BOOST_TEST(bodies(x).empty()); // 3 waits while the store reads
+  works();
+  BOOST_TEST(bodies(x) == "123");
+  BOOST_TEST(described("offline messages") == "0");
+}
+
+BOOST_AUTO_TEST_CASE(refuses_messages_when_its_store_is_full) {
+  options.hosts[0].offline_messages_max = 1;
+  configure();
+  starts_with_account();
+  message("1");
+  message("2");
+  BOOST_TEST(shard->has_been_sent(juliet, "service-unavailable"));
+  works();
+  BOOST_TEST(described("offline messages") == "1");
+}
+
+BOOST_AUTO_TEST_CASE(refuses_a_message_that_it_can_not_store) {
+  starts_with_account();
+  store.unwritable = errc::storage_failure;
+  message("1");
+  BOOST_TEST(shard->delivered.empty());
+  works();
+  BOOST_TEST(shard->has_been_sent(juliet, "type='error'"));
+}
+
+// -- failing --
+
+BOOST_AUTO_TEST_CASE(asks_its_sessions_again_after_a_failure_and_serves_when_all_have_come) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("street");
+  registers(x);
+  registers(y);
+  sends(x, "<presence/>");
+  sends(y, "<presence/>");
+  x.history->delivered.clear();
+  send(it, msg::fail_now{});
+  BOOST_TEST(failures->size() == 1u);
+  message("1");
+  send(it, msg::verdict{});
+  works();
+  BOOST_TEST(x.history->asked_again == 1);
+  BOOST_TEST(y.history->asked_again == 1);
+  BOOST_TEST(described("phase") == "gathering");
+  message("2");
+  attaches_again(x, true);
+  BOOST_TEST(bodies(x).empty()); // y might be the one to get it
+  auto z = makes_client();
+  auto late = attaches(z, "new");
+  BOOST_TEST(!late->has_come());
+  attaches_again(y, true);
+  BOOST_TEST(described("phase") == "ready");
+  BOOST_TEST(bodies(x) == "12");
+  BOOST_TEST(bodies(y) == "12");
+  BOOST_TEST(late->has_come());
+}
+
+BOOST_AUTO_TEST_CASE(waits_two_seconds_for_its_sessions_and_no_longer) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("street");
+  registers(x);
+  registers(y);
+  send(it, msg::fail_now{});
+  send(it, msg::verdict{});
+  works();
+  attaches_again(x, true);
+  message("1");
+  passes(1'999ms);
+  BOOST_TEST(bodies(x).empty());
+  passes(1ms);
+  BOOST_TEST(bodies(x) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(does_not_wait_for_a_session_that_ends_meanwhile) {
+  starts_with_account();
+  auto x = attached("garden");
+  registers(x);
+  send(it, msg::fail_now{});
+  send(it, msg::verdict{});
+  works();
+  BOOST_TEST(described("phase") == "gathering");
+  send(it, msg::detach{x.full, x.actor->id()});
+  BOOST_TEST(described("phase") == "ready");
+}
+
+BOOST_AUTO_TEST_CASE(serves_at_once_after_a_failure_when_it_had_no_sessions) {
+  starts_with_account();
+  send(it, msg::fail_now{});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  send(it, msg::verdict{});
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->exists);
+}
+
+BOOST_AUTO_TEST_CASE(answers_with_an_error_what_was_under_way_when_it_failed) {
+  starts_with_account();
+  auto x = attached("garden");
+  registers(x);
+  sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>");
+  send(it, msg::fail_now{});
+  send(it, msg::verdict{});
+  BOOST_REQUIRE(x.history->delivered.size() == 1u);
+  BOOST_TEST(x.history->delivered[0].serialize().find("internal-server-error") != std::string::npos);
+  works();
+  BOOST_TEST(described("roster items") == "1"); // what was committed all the same is not forgotten
+}
+
+BOOST_AUTO_TEST_CASE(never_leaves_a_question_without_an_answer_when_it_fails) {
+  starts_with_account();
+  asks<msg::found>(it, msg::lookup{romeo});
+  auto lookup = asks<msg::found>(it, msg::lookup{romeo}); // reads
+  auto change = asks<msg::outcome>(it, msg::set_credentials{romeo, "new keys", false});
+  auto removal = asks<msg::outcome>(it, msg::remove_account{romeo});
+  BOOST_TEST(!lookup->has_come());
+  send(it, msg::fail_now{});
+  send(it, msg::verdict{});
+  works();
+  BOOST_REQUIRE(lookup->has_come());
+  BOOST_REQUIRE(change->has_come());
+  BOOST_REQUIRE(removal->has_come());
+  BOOST_TEST((lookup->failed || lookup->value->failure != errc::none));
+  BOOST_TEST((change->failed || change->value->failure != errc::none));
+}
+
+BOOST_AUTO_TEST_CASE(ends_its_sessions_streams_when_it_is_stopped) {
+  starts_with_account();
+  auto x = attached("garden");
+  send(it, msg::fail_now{});
+  send(it, msg::verdict{msg::decision::stop});
+  BOOST_TEST((x.history->ended == std::vector{errc::internal_server_error}));
+  BOOST_TEST(!still_runs());
+}
+
+// -- retiring --
+
+BOOST_AUTO_TEST_CASE(retires_when_it_is_idle_and_told_to) {
+  starts_with_account();
+  send(it, msg::retire{});
+  BOOST_TEST(has_retired());
+  BOOST_TEST(still_runs()); // until its shard knows
+  send(it, msg::retire{true});
+  BOOST_TEST(!still_runs());
+}
+
+BOOST_AUTO_TEST_CASE(does_not_retire_while_it_has_something_to_do) {
+  starts_with_account();
+  auto x = attached("garden");
+  send(it, msg::retire{});
+  BOOST_TEST(!has_retired());
+  send(it, msg::detach{x.full, x.actor->id()});
+  send(it, msg::retire{}); // its last activity is being written
+  BOOST_TEST(!has_retired());
+  works();
+  send(it, msg::retire{});
+  BOOST_TEST(has_retired());
+}
+
+BOOST_AUTO_TEST_CASE(that_retires_hands_what_still_comes_back_to_its_shard) {
+  starts_with_account();
+  auto x = makes_client();
+  send(it, msg::retire{});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->credentials == "of the next");
+  auto attached = attaches(x, "garden");
+  BOOST_TEST((attached->value->full == romeo.with_resource("of-the-next")));
+  message("1");
+  BOOST_TEST(shard->has_been_sent(romeo, "<body>1</body>"));
+  sends(x, "<presence/>");
+  BOOST_TEST(shard->sent.size() == 1u);
+  auto changed = asks<msg::outcome>(it, msg::set_credentials{romeo, "x", false});
+  BOOST_TEST(changed->value.has_value());
+  BOOST_TEST(store.waiting.empty());
+}
+
+BOOST_AUTO_TEST_CASE(that_retires_tells_contacts_of_directed_presence_once) {
+  starts_with_account();
+  send(it, msg::retire{});
+  send(it, msg::detach{romeo.with_resource("garden"), 7, {juliet}});
+  BOOST_TEST((shard->has_been_sent(juliet, "type='unavailable'") != (shard->detached.size() == 1u)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
