@@ -348,7 +348,7 @@ void user::tell_directed(const std::vector<jid>& directed, stanza gone) {
   for (auto& to : directed)
     if (!roster_.is_subscriber(to.bare_text()) && to.bare_text() != account_.text()) {
       gone.to = to;
-      route(gone);
+      show(gone);
     }
 }
 

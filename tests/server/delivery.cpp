@@ -329,7 +329,8 @@ BOOST_AUTO_TEST_CASE(what_claims_to_be_the_server_s_is_taken_out) { // XEP-0359,
       "<stanza-id xmlns='urn:xmpp:sid:0' id='2' by='room@muc.example.com'/>"
       "<x xmlns='jabber:x:delay' from='example.com' stamp='20020910T23:08:25'/><x xmlns='urn:example:x'/></message>",
       juliet.full());
-  juliet.receives("<message><origin-id id='o'/><stanza-id id='2'/><x xmlns='jabber:x:delay'/><x xmlns='urn:example:x'/>"
+  juliet.receives("<message><origin-id xmlns='urn:xmpp:sid:0' id='o'/><stanza-id xmlns='urn:xmpp:sid:0' id='2'/><x "
+                  "xmlns='jabber:x:delay'/><x xmlns='urn:example:x'/>"
                   "</message>");
 }
 
