@@ -19,6 +19,7 @@ public:
   const host_info& host() const override { return at_; }
   const jid& account() const override { return no_account_; }
   bool account_exists() const override { return false; }
+  bool account_is_anonymous() const override { return false; }
   std::int64_t now_ms() const override { return xmpp::now_ms(); }
   bool is_own(const stanza&) const override { return false; }
   bool may_see_presence(const jid&) const override { return false; }

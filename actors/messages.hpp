@@ -33,6 +33,12 @@ struct deliver {
   stanza what;
 };
 
+/// A presence for an account here, but not for those of its resources that the sender has blocked (XEP-0191, 3.3).
+struct show {
+  stanza what;
+  std::vector<jid> hidden_from; ///< Full.
+};
+
 /// A client's stanza that its own account must handle: presence without `to`, subscriptions, its roster, its iq.
 struct sent {
   stanza what;
@@ -223,6 +229,7 @@ struct description {
 } // namespace xmpp
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::show)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::sent)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attached)

@@ -147,6 +147,9 @@ result<void> server_backend::send_message(const jid& to, const std::string& text
     return own;
   if (!to.has_local())
     return errc::service_unavailable;
+  if (of_.context().sessions.of(to.bare()).empty()) // Those who came in without an account have sessions only.
+    if (auto known = account_info(to.bare()); !known)
+      return known.error();
   auto from = jid::from_prepared(to.domain());
   caf::anon_send(of_.context().route.shard(to), msg::deliver{message_of(from, to, "normal", text)});
   return {};

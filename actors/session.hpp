@@ -75,7 +75,7 @@ private:
   /// The error that answers the client's own stanza, if one is due.
   void refuse(const stanza& x, errc code, const element& application_condition = {});
   void to_own_account(stanza x, std::vector<jid> directed = {});
-  void remove_forged_delays(stanza& x) const;
+  void remove_forgeries(stanza& x) const;
   friend class session_context;
 
   server_context& server_;

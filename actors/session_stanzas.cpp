@@ -11,22 +11,40 @@
 
 namespace xmpp {
 
-/// Delays that claim to be noted by this server: only it may say so (XEP-0203, 5).
-void session::remove_forged_delays(stanza& x) const {
-  if (!x.child("delay", ns::delay))
+namespace {
+
+/// Of the children of that name, only those whose `attribute` is an address that `may_speak` allows.
+template <class Predicate>
+void keep_only(stanza& x, std::string_view name, std::string_view ns, std::string_view attribute, Predicate may_speak) {
+  if (!x.child(name, ns))
     return;
   auto honest = std::vector<element>{};
+  auto all = std::size_t{0};
   for (auto& child : x.tree.children())
-    if (child.is("delay", ns::delay)) {
-      auto by = jid::parse(child.attribute_or_empty("from"));
-      if (by && !by->has_local() && !server_.is_own_domain(by->domain()))
-        honest.push_back(child);
-      else if (by && by->has_local() && by->bare_text() == full_.bare_text())
+    if (child.is(name, ns)) {
+      ++all;
+      if (auto by = jid::parse(child.attribute_or_empty(attribute)); by && may_speak(*by))
         honest.push_back(child);
     }
-  x = x.without_children("delay", ns::delay);
+  if (honest.size() == all)
+    return;
+  x = x.without_children(name, ns);
   for (auto& one : honest)
     x = x.with_child(one);
+}
+
+} // namespace
+
+/// Delays and stanza ids that claim to be this server's, or an account's here: only it may say so (XEP-0203, 5;
+/// XEP-0359, 3).
+void session::remove_forgeries(stanza& x) const {
+  auto may_delay = [this](const jid& by) {
+    return by.has_local() ? by.bare_text() == full_.bare_text() : !server_.is_own_domain(by.domain());
+  };
+  keep_only(x, "delay", ns::delay, "from", may_delay);
+  keep_only(x, "x", ns::legacy_delay, "from", may_delay);
+  keep_only(x, "stanza-id", ns::stanza_ids, "by",
+            [this](const jid& by) { return !server_.is_own_domain(by.domain()); });
 }
 
 void session::received(const element& x) {
@@ -48,7 +66,7 @@ void session::received(const element& x) {
   read->from = full_;
   if (!lang_.empty() && read->lang().empty()) // RFC 6120, 8.1.5
     *read = read->with_lang(lang_);
-  remove_forged_delays(*read);
+  remove_forgeries(*read);
   trace::note(trace::station::received, "session", full_, *read);
   from_client(*std::move(read));
 }
@@ -144,6 +162,9 @@ void session::route(stanza x) {
     if (server_.is_own_domain(x.to.domain())) {
       trace::note(trace::station::routed, "session", full_, x);
       auto& shard = server_.route.shard(x.to);
+      if (x.kind == stanza_kind::presence && blocks_)
+        if (auto hidden = blocks_->resources_of(x.to); !hidden.empty())
+          return send(shard, msg::show{std::move(x), std::move(hidden)});
       return send(shard, msg::deliver{std::move(x)});
     }
   } else if (auto live = server_.live(); auto* at = live->find_host(x.to.domain())) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "protocol/hash.hpp"
 #include "protocol/jid.hpp"
 
 #include <array>
@@ -36,7 +37,7 @@ private:
     std::unordered_multimap<std::size_t, bound> sessions; ///< By the bare JID's hash: no second copy of the text.
   };
   static constexpr std::size_t part_count = 64;
-  static std::size_t hash(const jid& x) noexcept { return std::hash<std::string_view>{}(x.bare_text()); }
+  static std::size_t hash(const jid& x) noexcept { return keyed_hash{}(x.bare_text()); }
 
   std::array<part, part_count> parts_;
   std::atomic<std::size_t> size_{0};

@@ -4,6 +4,7 @@
 #include "actors/context.hpp"
 #include "actors/restart_policy.hpp"
 #include "actors/supervised.hpp"
+#include "protocol/hash.hpp"
 
 #include <string_view>
 #include <unordered_map>
@@ -34,8 +35,8 @@ private:
   // Keyed by a view into the user's own address: no second copy of the text.
   struct hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view x) const noexcept { return std::hash<std::string_view>{}(x); }
-    std::size_t operator()(const jid& x) const noexcept { return std::hash<std::string_view>{}(x.text()); }
+    std::size_t operator()(std::string_view x) const noexcept { return keyed_hash{}(x); }
+    std::size_t operator()(const jid& x) const noexcept { return keyed_hash{}(x.text()); }
   };
   struct equal {
     using is_transparent = void;

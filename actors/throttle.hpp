@@ -1,6 +1,8 @@
 // Counts what somebody did of late, in a bounded memory: failures to sign in, registrations.
 #pragma once
 
+#include "protocol/hash.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -30,7 +32,7 @@ private:
   };
   mutable std::mutex mutex_;
   std::list<entry> by_age_; ///< The latest first.
-  std::unordered_map<std::string_view, std::list<entry>::iterator> by_name_;
+  std::unordered_map<std::string_view, std::list<entry>::iterator, keyed_hash> by_name_;
   std::size_t names_max_;
 };
 

@@ -34,6 +34,12 @@ user::behavior_type user::make_behavior() {
   // One set for all users.
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::show& x) {
+        auto& me = self();
+        if (me.phase_ == phase::retiring)
+          return me.send(me.server_.route.shard(me.shard_), x);
+        me.deliver(x.what, x.hidden_from);
+      },
       [](const msg::sent& x) { self().sent(x); },
       [](const msg::attach& x) -> caf::result<msg::attached> {
         auto& me = self();
@@ -162,9 +168,9 @@ bool user::must_wait(caf::mailbox_element& x) {
   if (phase_ == phase::gathering) {
     if (content.match_elements<msg::attach>())
       return !content.get_as<msg::attach>(0).again;
-    return content.match_elements<msg::deliver>() || content.match_elements<msg::sent>() ||
-           content.match_elements<msg::lookup>() || content.match_elements<msg::set_credentials>() ||
-           content.match_elements<msg::remove_account>();
+    return content.match_elements<msg::deliver>() || content.match_elements<msg::show>() ||
+           content.match_elements<msg::sent>() || content.match_elements<msg::lookup>() ||
+           content.match_elements<msg::set_credentials>() || content.match_elements<msg::remove_account>();
   }
   return false;
 }
@@ -346,7 +352,7 @@ void user::tell_directed(const std::vector<jid>& directed, stanza gone) {
   for (auto& to : directed)
     if (!roster_.is_subscriber(to.bare_text()) && to.bare_text() != account_.text()) {
       gone.to = to;
-      route(gone);
+      show(gone);
     }
 }
 
@@ -408,7 +414,7 @@ void user::committed(const msg::committed& x) {
     pending_.erase(pending_.begin());
     one.then(failure);
     for (auto& x : one.presences)
-      deliver_checked(x);
+      deliver_checked(x.what, x.hidden_from);
   };
   count(x.failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
   if (x.failure != errc::none)

@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -110,9 +111,10 @@ private:
   void refuse(const stanza& x, errc code, const element& application_condition = {});
 
   // -- user_delivery.cpp --
-  void deliver(const stanza& x);
+  /// `hidden_from`: sessions that do not get it.
+  void deliver(const stanza& x, std::span<const jid> hidden_from = {});
   /// Behind the hooks.
-  void deliver_checked(const stanza& x);
+  void deliver_checked(const stanza& x, std::span<const jid> hidden_from);
   void store_offline(const stanza& x);
   void deliver_offline(std::size_t session);
   void deliver_offline_page(const jid& to, const stored_id& after);
@@ -122,9 +124,11 @@ private:
   // -- user_presence.cpp --
   void deliver_presence(const stanza& x);
   /// Whether `x` waits for its sender's subscription stanza before it: stanzas keep their order (RFC 6120, 10.1).
-  bool is_behind_subscription(const stanza& x);
+  bool is_behind_subscription(const stanza& x, std::span<const jid> hidden_from);
   void own_presence(const stanza& x, std::size_t session);
   void broadcast(const stanza& x);
+  /// As `route`, for a presence to a contact: not to those of its resources that are blocked.
+  void show(stanza x);
   void answer_probe(const stanza& x);
   void send_presence_to(const jid& contact, bool unavailable);
 
@@ -176,7 +180,7 @@ private:
     continuation then;
     errc failure = errc::none;          ///< Refused at once, but others are before it.
     jid contact = {};                   ///< Whose inbound subscription stanza it is; else empty.
-    std::vector<stanza> presences = {}; ///< The same contact's, which came while it was committed.
+    std::vector<msg::show> presences = {}; ///< The same contact's, which came while it was committed.
   };
   std::vector<pending> pending_;
   struct pending_read {

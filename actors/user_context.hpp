@@ -20,6 +20,7 @@ public:
 
   const jid& account() const override { return of_.account_; }
   bool account_exists() const override { return of_.exists_; }
+  bool account_is_anonymous() const override { return of_.anonymous_; }
   bool is_own(const stanza& x) const override { return x.from.bare_text() == of_.account_.text(); }
   bool may_see_presence(const jid& who) const override {
     return who.bare_text() == of_.account_.text() || of_.roster_.is_subscriber(who.bare_text());

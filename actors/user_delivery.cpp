@@ -9,6 +9,7 @@
 #include "protocol/iq.hpp"
 #include "protocol/namespaces.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -22,7 +23,7 @@ constexpr std::size_t offline_page_bytes = 256 * 1024;
 
 } // namespace
 
-void user::deliver(const stanza& x) {
+void user::deliver(const stanza& x, std::span<const jid> hidden_from) {
   if (phase_ == phase::retiring)
     return send(server_.route.shard(shard_), msg::deliver{x});
   trace::note(trace::station::handled, "user", account_, x);
@@ -36,14 +37,14 @@ void user::deliver(const stanza& x) {
       if (said.what == verdict::reject)
         return refuse(x, said.code, said.application_condition);
       if (said.instead) // What it became.
-        return deliver_checked(*said.instead);
+        return deliver_checked(*said.instead, hidden_from);
     }
   }
-  deliver_checked(x);
+  deliver_checked(x, hidden_from);
 }
 
-void user::deliver_checked(const stanza& x) {
-  if (x.kind == stanza_kind::presence && !pending_.empty() && is_behind_subscription(x))
+void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
+  if (x.kind == stanza_kind::presence && !pending_.empty() && is_behind_subscription(x, hidden_from))
     return;
   auto where = xmpp::deliver(x, exists_ || !views_.empty(), views_);
   switch (where.what) {
@@ -51,7 +52,8 @@ void user::deliver_checked(const stanza& x) {
     if (x.kind == stanza_kind::message)
       count(metrics::instance().messages_delivered);
     for (auto i : where.sessions)
-      to_session(i, x);
+      if (std::find(hidden_from.begin(), hidden_from.end(), views_[i].full) == hidden_from.end())
+        to_session(i, x);
     break;
   case delivery::way::store:
     store_offline(x);

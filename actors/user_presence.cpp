@@ -21,10 +21,10 @@ stanza presence_of(stanza_type type, jid from, jid to) {
 
 } // namespace
 
-bool user::is_behind_subscription(const stanza& x) {
+bool user::is_behind_subscription(const stanza& x, std::span<const jid> hidden_from) {
   for (auto i = pending_.rbegin(); i != pending_.rend(); ++i)
     if (!i->contact.empty() && i->contact.text() == x.from.bare_text()) {
-      i->presences.push_back(x);
+      i->presences.push_back({x, {hidden_from.begin(), hidden_from.end()}});
       return true;
     }
   return false;
@@ -87,7 +87,7 @@ void user::broadcast(const stanza& x) {
     if (!has_from(item.subscription) || (blocks_ && blocks_->is_blocked(item.contact)))
       continue;
     copy.to = item.contact;
-    route(copy);
+    show(copy);
   }
   for (auto i = std::size_t{0}; i < views_.size(); ++i)
     if (views_[i].available) {
@@ -96,18 +96,20 @@ void user::broadcast(const stanza& x) {
     }
 }
 
+void user::show(stanza x) {
+  if (blocks_ && server_.is_own_domain(x.to.domain()))
+    if (auto hidden = blocks_->resources_of(x.to); !hidden.empty()) {
+      auto& shard = server_.route.shard(x.to);
+      return send(shard, msg::show{std::move(x), std::move(hidden)});
+    }
+  route(std::move(x));
+}
+
 void user::answer_probe(const stanza& x) {
   auto who = x.from.bare_text();
   auto own = who == account_.text();
-  auto state = roster_.state_of(who);
-  switch (xmpp::answer_probe(exists_, own || has_from(state.subscription), state.pending_in)) {
-  case probe_answer::nothing:
-    return;
-  case probe_answer::unsubscribed:
+  if (xmpp::answer_probe(exists_, own || roster_.is_subscriber(who)) == probe_answer::unsubscribed)
     return route(presence_of(stanza_type::unsubscribed, account_, x.from.bare()));
-  case probe_answer::presences:
-    break;
-  }
   for (auto& view : views_)
     if (view.available && (!x.to.is_full() || x.to == view.full))
       route({view.presence, view.full, x.from});
@@ -117,8 +119,8 @@ void user::answer_probe(const stanza& x) {
 void user::send_presence_to(const jid& contact, bool unavailable) {
   for (auto& view : views_)
     if (view.available)
-      route(unavailable ? presence_of(stanza_type::unavailable, view.full, contact)
-                        : stanza{view.presence, view.full, contact});
+      show(unavailable ? presence_of(stanza_type::unavailable, view.full, contact)
+                       : stanza{view.presence, view.full, contact});
 }
 
 } // namespace xmpp

@@ -38,12 +38,12 @@ void user::sent(const msg::sent& x) {
 
 /// An iq for the account, from its own sessions or from anybody.
 void user::answer(const stanza& x) {
-  auto name = record_for(x, iq_rule::at_account);
-  if (name.empty())
+  if (record_for(x, iq_rule::at_account).empty())
     return answer_with(x, std::nullopt);
   read(
-      [at = place(), name](const reader& from, msg::was_read& to) {
-        auto record = records::find(from, at, name);
+      [at = place(), x](const reader& from, msg::was_read& to) {
+        auto record =
+            find_record(x, iq_rule::at_account, [&](std::string_view name) { return records::find(from, at, name); });
         to.failure = record.code();
         if (record)
           to.value = *std::move(record);

@@ -127,7 +127,13 @@ void user::own_subscription(const stanza& x) {
   auto t = step(roster_.state_of(contact.text()), direction::outbound, x.type);
   if (t.push && !roster_.find(contact.text()) && roster_.items.size() >= limits_of(own_host()).items_max)
     return refuse(x, errc::resource_constraint);
+  // RFC 6120, 10.4.3: a request that goes nowhere changes nothing; what ends one holds here all the same.
+  auto goes_nowhere = !server_.is_own_domain(contact.domain());
+  if (goes_nowhere && x.type == stanza_type::subscribe)
+    return refuse(x, errc::remote_server_not_found);
   apply(t, direction::outbound, contact, stanza{x.tree, account_, contact}, x);
+  if (goes_nowhere && t.forward)
+    after_commits([this, x] { refuse(x, errc::remote_server_not_found); });
 }
 
 void user::inbound_subscription(const stanza& x) {

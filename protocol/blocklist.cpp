@@ -43,6 +43,16 @@ bool blocklist::has(std::string_view item) const noexcept {
   return i != items_.end() && i->text() == item;
 }
 
+std::vector<jid> blocklist::resources_of(const jid& bare) const {
+  auto result = std::vector<jid>{};
+  if (items_.empty() || bare.is_full())
+    return result;
+  for (auto i = position(items_, std::string{bare.text()} + '/'); i != items_.end() && i->bare_text() == bare.text();
+       ++i)
+    result.push_back(*i);
+  return result;
+}
+
 bool blocklist::add(const jid& item) {
   auto i = position(items_, item.text());
   if (i != items_.end() && *i == item)

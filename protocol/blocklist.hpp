@@ -23,6 +23,8 @@ public:
   /// Whether an item matches (6): the address itself, its bare form, or its domain. Makes nothing.
   bool is_blocked(const jid& who) const noexcept;
   bool has(std::string_view item) const noexcept;
+  /// The items that are full JIDs of that bare one; none when `bare` is no bare JID.
+  std::vector<jid> resources_of(const jid& bare) const;
   bool empty() const noexcept { return items_.empty(); }
   std::size_t size() const noexcept { return items_.size(); }
   const std::vector<jid>& items() const noexcept { return items_; } ///< Sorted.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/error.hpp"
+#include "protocol/hash.hpp"
 #include "protocol/stanza.hpp"
 #include "protocol/xml.hpp"
 
@@ -64,7 +65,7 @@ private:
     features known;
   };
   std::list<entry> by_use_; // the latest first
-  std::unordered_map<std::string_view, std::list<entry>::iterator> by_ver_;
+  std::unordered_map<std::string_view, std::list<entry>::iterator, keyed_hash> by_ver_;
   std::size_t entries_max_;
 };
 

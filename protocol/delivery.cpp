@@ -1,5 +1,6 @@
 #include "protocol/delivery.hpp"
 
+#include "protocol/iq.hpp"
 #include "protocol/namespaces.hpp"
 
 #include <algorithm>
@@ -13,12 +14,12 @@ namespace {
 
 using way = delivery::way;
 
-delivery refusal(const stanza& x) {
+delivery refusal(const stanza& x, errc code = errc::service_unavailable) {
   auto result = delivery{};
   // The same for an account that is not there, one that is away and one that blocks: nobody can tell which (8.5.1).
   if (x.may_answer_with_error()) {
     result.what = way::refuse;
-    result.code = errc::service_unavailable;
+    result.code = code;
   }
   return result;
 }
@@ -72,8 +73,8 @@ delivery message_to_account(const stanza& x, std::span<const session_view> sessi
   }
   if (x.type == stanza_type::headline)
     return {};
-  if (is_for_offline_store(x))
-    return policy.has_offline_store ? simply(way::store) : refusal(x);
+  if (policy.has_offline_store && is_for_offline_store(x))
+    return simply(way::store);
   // What has a body was meant to be read: its sender learns that it will not be. The rest is of the moment.
   return x.tree.has_child("body", x.tree.ns()) ? refusal(x) : delivery{};
 }
@@ -90,10 +91,28 @@ delivery message_to_lost_resource(const stanza& x, std::span<const session_view>
   }
 }
 
+/// 8.5.1: as an account answers that keeps nothing and is away. What it would take in silence is met with silence here
+/// too, so that nobody learns by it which accounts there are.
+delivery to_nobody(const stanza& x) {
+  auto nothing_is_kept = delivery_policy{};
+  nothing_is_kept.has_offline_store = false;
+  switch (x.kind) {
+  case stanza_kind::message:
+    return x.to.is_full() ? message_to_lost_resource(x, {}, nothing_is_kept)
+                          : message_to_account(x, {}, nothing_is_kept);
+  case stanza_kind::iq:
+    return refusal(x, refusal_to_strangers(x));
+  case stanza_kind::presence: // Of which a probe alone has an answer: that there is no subscription (4.3.2).
+    return x.type == stanza_type::probe ? simply(way::handle) : delivery{};
+  }
+  return {};
+}
+
 bool is_transient(const element& x) noexcept {
   auto ns = x.ns();
-  return ns == ns::chat_states || ns == ns::hints || ns == ns::delay || ns == "urn:xmpp:sid:0" ||
-         ns == "http://jabber.org/protocol/pubsub#event" || ns == ns::client || ns == ns::server;
+  return ns == ns::chat_states || ns == ns::hints || ns == ns::delay || ns == ns::legacy_delay ||
+         ns == ns::stanza_ids || ns == "http://jabber.org/protocol/pubsub#event" || ns == ns::client ||
+         ns == ns::server;
 }
 
 } // namespace
@@ -112,8 +131,8 @@ void session_indexes::push_back(std::size_t index) {
 
 delivery deliver(const stanza& x, bool account_exists, std::span<const session_view> sessions,
                  const delivery_policy& policy) {
-  if (!account_exists) // 8.5.1; a headline goes as it would with nobody there: silently
-    return x.kind == stanza_kind::presence || x.type == stanza_type::headline ? delivery{} : refusal(x);
+  if (!account_exists)
+    return to_nobody(x);
 
   auto is_full = x.to.is_full();
   auto match = sessions.size();
@@ -199,10 +218,8 @@ presence_effects effects_of_loss(const session_view& before) {
   return result;
 }
 
-probe_answer answer_probe(bool account_exists, bool may_see_presence, bool pending_in) {
-  if (account_exists && may_see_presence)
-    return probe_answer::presences;
-  return pending_in ? probe_answer::nothing : probe_answer::unsubscribed;
+probe_answer answer_probe(bool account_exists, bool may_see_presence) {
+  return account_exists && may_see_presence ? probe_answer::presences : probe_answer::unsubscribed;
 }
 
 session_indexes available_sessions(std::span<const session_view> sessions) {

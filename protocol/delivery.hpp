@@ -83,12 +83,11 @@ presence_effects effects_of_loss(const session_view& before);
 
 /// How a probe is answered (4.3.2). A blocked sender's never comes this far.
 enum class probe_answer : std::uint8_t {
-  nothing,
   unsubscribed, ///< From the bare JID: the prober's server takes note that it has no subscription.
   presences,    ///< The last one of each available session, or of the one that was probed; nothing when there is none.
 };
-/// `pending_in`: the prober's own request still waits; denying it is the user's to do.
-probe_answer answer_probe(bool account_exists, bool may_see_presence, bool pending_in);
+/// Also to one whose own request still waits: an account that does not exist cannot know of it, and must read the same.
+probe_answer answer_probe(bool account_exists, bool may_see_presence);
 
 /// Sessions that a presence or a push goes to.
 session_indexes available_sessions(std::span<const session_view> sessions);

@@ -63,9 +63,10 @@ element host_info_element(const host_info& host, const std::vector<std::string>&
   return out.finish();
 }
 
-element account_info_element(const std::vector<std::string>& features) {
+element account_info_element(const std::vector<std::string>& features, bool is_anonymous) {
   auto out = xml::builder{"query", ns::disco_info};
-  out.open("identity").attribute("category", "account").attribute("type", "registered").close();
+  out.open("identity").attribute("category", "account").attribute("type", is_anonymous ? "anonymous" : "registered");
+  out.close();
   append_features(out, features);
   return out.finish();
 }

@@ -20,7 +20,7 @@ const std::vector<std::string>& all_account_features();
 /// addresses (XEP-0157) when there are some. `node` is echoed; empty: none.
 element host_info_element(const host_info& host, const std::vector<std::string>& features, std::string_view node = {});
 
-/// The same of a registered account.
-element account_info_element(const std::vector<std::string>& features);
+/// The same of an account: registered, or one that ends with its session (XEP-0175, 5).
+element account_info_element(const std::vector<std::string>& features, bool is_anonymous = false);
 
 } // namespace xmpp

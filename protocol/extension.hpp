@@ -51,7 +51,8 @@ public:
   virtual const host_info& host() const = 0;
   virtual const jid& account() const = 0; ///< Bare.
   virtual bool account_exists() const = 0;
-  virtual std::int64_t now_ms() const = 0; ///< Since the epoch.
+  virtual bool account_is_anonymous() const = 0; ///< Ends with its session (XEP-0175).
+  virtual std::int64_t now_ms() const = 0;       ///< Since the epoch.
 
   /// The stanza comes from the account's own sessions.
   virtual bool is_own(const stanza&) const = 0;
@@ -84,13 +85,22 @@ public:
   virtual void remove_account() = 0;
 };
 
+/// A record as stored; none when there is none.
+using found_record = result<std::optional<std::string>>;
+using record_finder = std::function<found_record(std::string_view name)>;
+
 /// How one request is answered.
 struct iq_rule {
   enum place : std::uint8_t { at_host = 1, at_account = 2, at_both = 3 };
   place where = at_both;
-  bool own_only = false; ///< Others get `service-unavailable`, as from an account that does not exist.
+  bool own_only = false; ///< Others get `others_get`.
+  /// What strangers get; all get it from an account that does not exist, so that nobody learns which of them is there.
+  errc others_get = errc::service_unavailable;
+  bool guards_resources = false; ///< The same holds for a request to a full JID: an `on_received` hook sees to it.
   /// Names the account's record that the answer reads, e.g. `vcard`; unset: none. Names are [a-z]+ or [a-z]+:anything.
   std::function<std::string(const stanza&)> record = {};
+  /// Finds another one when that is not there; runs on the thread that reads, so it sees nothing but these two.
+  std::function<found_record(const stanza&, const record_finder&)> otherwise = {};
   /// The one reply: result or error.
   std::function<stanza(const stanza& request, context&)> answer;
 };

@@ -1,6 +1,9 @@
-// Digests for what is no secret; those for passwords are in sasl.hpp.
+// Digests for what is no secret; those for passwords are in sasl.hpp. And the hash of tables that strangers fill.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -8,5 +11,15 @@ namespace xmpp {
 
 /// 20 bytes, binary (FIPS 180-4). Ends the process when OpenSSL has no SHA-1, which no supported one lacks.
 std::string sha1(std::string_view bytes);
+
+/// SipHash-2-4 (Aumasson and Bernstein, 2012): who does not know the key finds no two inputs that collide more often
+/// than chance.
+std::uint64_t siphash(const std::array<std::uint64_t, 2>& key, std::string_view bytes) noexcept;
+
+/// For tables whose keys strangers choose: addresses, names, other people's hashes. The key is the process's own,
+/// random. `std::hash` has none, so colliding names could be made in advance, and each look-up would walk all of them.
+struct keyed_hash {
+  std::size_t operator()(std::string_view x) const noexcept;
+};
 
 } // namespace xmpp

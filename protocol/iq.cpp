@@ -52,12 +52,25 @@ std::string record_for(const stanza& request, iq_rule::place at) {
   return rule && rule->record ? rule->record(request) : std::string{};
 }
 
+found_record find_record(const stanza& request, iq_rule::place at, const record_finder& find) {
+  auto* rule = find_iq_rule(request, at);
+  if (!rule || !rule->record)
+    return std::optional<std::string>{};
+  auto found = find(rule->record(request));
+  return found && !*found && rule->otherwise ? rule->otherwise(request, find) : found;
+}
+
+errc refusal_to_strangers(const stanza& request) {
+  auto* rule = find_iq_rule(request, iq_rule::at_account);
+  return rule && (!request.to.is_full() || rule->guards_resources) ? rule->others_get : errc::service_unavailable;
+}
+
 stanza answer_iq(const stanza& request, context& at) {
   assert(request.kind == stanza_kind::iq && request.is_request());
   auto is_host = at.account().empty();
   auto* rule = find_iq_rule(request, is_host ? iq_rule::at_host : iq_rule::at_account);
   if (!rule || (!is_host && !at.account_exists()) || (rule->own_only && !at.is_own(request)))
-    return request.error_reply(errc::service_unavailable);
+    return request.error_reply(refusal_to_strangers(request));
   return rule->answer(request, at);
 }
 

@@ -546,6 +546,11 @@ actions negotiation::stanza(const element& x) {
                                            : payload.is("query", ns::registration);
   if (!is_known)
     return end(errc::not_authorized);
+  if (const auto from = x.attribute_or_empty("from"); is_authenticated() && !from.empty()) { // 8.1.2.1
+    const auto address = jid::parse(from);
+    if (!address || address->bare_text() != account_.text())
+      return end(errc::invalid_from);
+  }
   if (++requests_ > policy_->requests_max)
     return end(errc::policy_violation, "Too many requests");
   if (payload.is("bind", ns::bind))

@@ -200,6 +200,29 @@ BOOST_AUTO_TEST_CASE(calls_that_we_do_not_make) {
           BOOST_TEST(false, place + " (" + x.why + ")");
 }
 
+BOOST_AUTO_TEST_CASE(tables_that_strangers_fill_have_a_keyed_hash) { // hash flooding
+  // Filled by the configuration or by the source itself, whoever asks.
+  auto ours = std::set<std::string>{"protocol/iq.cpp", "net/tls.cpp", "actors/context.hpp"};
+  auto by_text = std::regex{"unordered_(multi)?(map|set)<(std::string|std::string_view|jid)\\b[^;]*;"};
+  auto seen = std::set<std::string>{};
+  for (auto& x : sources()) {
+    if (x.folder == "tests")
+      continue;
+    for (auto i = std::sregex_iterator{x.code.begin(), x.code.end(), by_text}; i != std::sregex_iterator{}; ++i) {
+      seen.insert(x.path);
+      auto table = i->str();
+      auto is_keyed =
+          table.find("keyed_hash") != table.npos || table.find("<jid, user_actor, hash, equal>") != table.npos;
+      BOOST_TEST((is_keyed || ours.contains(x.path)), x.path << ": " << table);
+    }
+    if (x.path != "protocol/jid.hpp") // for tables of our own
+      BOOST_TEST((x.code.find("std::hash<std::string") == x.code.npos), x.path);
+  }
+  BOOST_TEST(seen.contains("actors/shard.hpp"));
+  BOOST_TEST(seen.contains("actors/throttle.hpp"));
+  BOOST_TEST(seen.contains("protocol/caps.hpp"));
+}
+
 BOOST_AUTO_TEST_CASE(a_file_says_first_what_it_is) {
   for (auto& file : sources()) {
     auto has_header = fs::exists(root / fs::path{file.path}.replace_extension(".hpp"));

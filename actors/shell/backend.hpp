@@ -37,7 +37,8 @@ public:
   virtual std::vector<std::string> hosts() = 0;
 
   // -- messages --
-  /// A headline or chat message from the server itself, to a bare or full JID.
+  /// A message from the server itself, to a bare or full JID. Fails with `host_unknown`, `service_unavailable` (a
+  /// host), `item_not_found` (no such account).
   virtual result<void> send_message(const jid& to, const std::string& text) = 0;
   /// The same to every session that is online; returns to how many.
   virtual result<std::size_t> announce(const std::string& text) = 0;

@@ -15,7 +15,7 @@ result<void> send_message(context& with, const arguments& args) {
   if (args.words[1].empty())
     return fault("there is no text");
   if (auto outcome = with.server.send_message(*to, args.words[1]); !outcome)
-    return outcome;
+    return outcome.code() == errc::item_not_found ? fault("no such account: " + std::string{to->bare_text()}) : outcome;
   say(with, "sent to " + std::string{to->text()});
   return {};
 }

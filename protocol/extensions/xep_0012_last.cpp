@@ -46,7 +46,7 @@ extension last_activity() {
   auto self = extension{"XEP-0012", "2.0", "Last Activity"};
   self.host_features = {ns::last_activity};
   self.account_features = {ns::last_activity};
-  self.on_iq_get[ns::last_activity] = {.answer = answer};
+  self.on_iq_get[ns::last_activity] = {.others_get = errc::forbidden, .guards_resources = true, .answer = answer};
   self.on_received = on_received;
   return self;
 }

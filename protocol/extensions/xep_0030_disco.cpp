@@ -39,7 +39,7 @@ stanza info(const stanza& request, context& at) {
     return request.error_reply(errc::service_unavailable);
   if (!request.payload().attribute_or_empty("node").empty())
     return request.error_reply(errc::item_not_found);
-  return request.reply(account_info_element(at.account_features()));
+  return request.reply(account_info_element(at.account_features(), at.account_is_anonymous()));
 }
 
 stanza items(const stanza& request, context& at) {

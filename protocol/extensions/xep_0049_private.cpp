@@ -43,6 +43,29 @@ bool has_line(std::string_view index, std::string_view line) {
   return false;
 }
 
+/// The newest line of `index` with that namespace; empty: none.
+std::string_view line_of_namespace(std::string_view index, std::string_view ns) {
+  auto result = std::string_view{};
+  while (!index.empty()) {
+    auto end = std::min(index.find('\n'), index.size());
+    if (auto line = index.substr(0, end); line.substr(std::min(line.find(' ') + 1, line.size())) == ns)
+      result = line;
+    index.remove_prefix(std::min(end + 1, index.size()));
+  }
+  return result;
+}
+
+/// Some clients ask for their element under a name that it does not have: `storage` for `roster` (XEP-0083), say. It is
+/// the namespace that tells data apart (2).
+found_record stored_under_namespace(const stanza& request, const record_finder& find) {
+  auto index = find(index_record);
+  if (!index || !*index)
+    return index;
+  auto line = line_of_namespace(**index, request.payload().first_child().ns());
+  return line.empty() ? found_record{std::optional<std::string>{}}
+                      : find(std::string{index_record} + ':' + std::string{line});
+}
+
 stanza get(const stanza& request, context& at) {
   auto asked = request.payload().first_child();
   if (!asked || asked.next_sibling())
@@ -92,16 +115,19 @@ extension private_xml() {
   self.on_iq_get[ns::private_xml] = {
       .where = iq_rule::at_account,
       .own_only = true,
+      .others_get = errc::forbidden,
       .record =
           [](const stanza& x) {
             auto asked = x.payload().first_child();
             return asked ? record_of(asked) : std::string{};
           },
+      .otherwise = stored_under_namespace,
       .answer = get,
   };
   self.on_iq_set[ns::private_xml] = {
       .where = iq_rule::at_account,
       .own_only = true,
+      .others_get = errc::forbidden,
       .record = [](const stanza&) { return std::string{index_record}; },
       .answer = set,
   };

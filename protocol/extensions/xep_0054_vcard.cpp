@@ -19,10 +19,11 @@ std::string record(const stanza&) {
 }
 
 stanza get(const stanza& request, context& at) {
+  auto is_own = at.is_own(request);
   if (!request.payload().is("vCard", ns::vcard))
-    return request.error_reply(errc::bad_request);
+    return request.error_reply(is_own ? errc::bad_request : errc::service_unavailable);
   if (!at.record())
-    return request.error_reply(at.is_own(request) ? errc::item_not_found : errc::service_unavailable);
+    return request.error_reply(is_own ? errc::item_not_found : errc::service_unavailable);
   auto card = at.parse_record(*at.record());
   return card ? request.reply(*card) : request.error_reply(card.code());
 }
@@ -44,7 +45,8 @@ extension vcard() {
   self.host_features = {ns::vcard};
   self.account_features = {ns::vcard};
   self.on_iq_get[ns::vcard] = {.where = iq_rule::at_account, .record = record, .answer = get};
-  self.on_iq_set[ns::vcard] = {.where = iq_rule::at_account, .own_only = true, .answer = set};
+  self.on_iq_set[ns::vcard] = {
+      .where = iq_rule::at_account, .own_only = true, .others_get = errc::forbidden, .answer = set};
   return self;
 }
 

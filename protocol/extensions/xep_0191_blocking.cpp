@@ -5,6 +5,7 @@
 // that did would lock its owner out of it.
 
 #include "protocol/blocklist.hpp"
+#include "protocol/delivery.hpp"
 #include "protocol/extensions/list.hpp"
 #include "protocol/namespaces.hpp"
 
@@ -55,9 +56,10 @@ verdict on_sent(const stanza& x, context& at) { // 3.3
 verdict on_received(const stanza& x, context& at) { // 3.3
   if (!is_blocked(x.from, at.account().text(), at))
     return {};
-  if (x.kind == stanza_kind::presence || !x.may_answer_with_error())
+  if (x.kind == stanza_kind::presence)
     return {verdict::drop};
-  return {verdict::reject, errc::service_unavailable};
+  auto to_nobody = deliver(x, false, {});
+  return to_nobody.what == delivery::way::refuse ? verdict{verdict::reject, to_nobody.code} : verdict{verdict::drop};
 }
 
 } // namespace

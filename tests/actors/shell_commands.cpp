@@ -409,6 +409,12 @@ BOOST_AUTO_TEST_CASE(the_text_of_a_message_is_the_rest_of_the_line) {
     BOOST_TEST(run(line) == 1, line);
 }
 
+BOOST_AUTO_TEST_CASE(a_message_to_no_account_is_not_said_to_be_sent) {
+  BOOST_TEST(run("send nobody@localhost hi") == 1);
+  BOOST_TEST(has(out.errors, "no such account: nobody@localhost"));
+  BOOST_TEST(!has(out.output, "sent"));
+}
+
 BOOST_AUTO_TEST_CASE(log_levels_are_shown_and_changed) {
   BOOST_TEST(run("log") == 0);
   BOOST_TEST(has(out.output, "storage    warning"));

@@ -44,6 +44,8 @@ result<void> fake_backend::for_each_account(const std::function<bool(const jid&)
 
 result<void> fake_backend::send_message(const jid& to, const std::string& text) {
   auto guard = std::lock_guard{mutex};
+  if (to.local() == "nobody")
+    return errc::item_not_found;
   calls.push_back("send " + std::string{to.text()} + ": " + text);
   return {};
 }

@@ -148,4 +148,12 @@ BOOST_AUTO_TEST_CASE(one_who_stays_blocked_by_another_item_is_told_nothing) {
   BOOST_TEST(joined(x.show) == "");
 }
 
+BOOST_AUTO_TEST_CASE(the_blocked_resources_of_a_bare_address_are_found) {
+  auto some = list({"b@x", "b@x.y/r", "b@x/r", "b@x/s", "bb@x/r", "b@x-y/r", "x/r"});
+  BOOST_TEST((some.resources_of(at("b@x")) == std::vector<jid>{at("b@x/r"), at("b@x/s")}));
+  BOOST_TEST(some.resources_of(at("b@x/r")).empty());
+  BOOST_TEST(some.resources_of(at("c@x")).empty());
+  BOOST_TEST(blocklist{}.resources_of(at("b@x")).empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -200,9 +200,32 @@ BOOST_AUTO_TEST_CASE(subscriptions_and_probes_are_the_accounts) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(presence_to_nobody_is_dropped) { // 8.5.1
-  for (auto* type : {"", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "probe", "error"})
+/// As a stranger sees it: an error, or none.
+bool is_refused(const stanza& x, bool exists) {
+  return deliver(x, exists, {}).what == delivery::way::refuse;
+}
+
+BOOST_AUTO_TEST_CASE(what_an_absent_account_takes_in_silence_no_account_refuses) { // 8.5.1: nobody is to be found out
+  auto parts = std::vector<std::pair<const char*, const char*>>{{"composing", "http://jabber.org/protocol/chatstates"},
+                                                                {"received", "urn:xmpp:receipts"},
+                                                                {"no-store", "urn:xmpp:hints"},
+                                                                {"store", "urn:xmpp:hints"},
+                                                                {"x", "urn:example"}};
+  for (auto type : {"", "chat", "headline", "groupchat", "error"})
+    for (auto& to : {account, account.with_resource("a")})
+      for (auto& [name, ns] : parts) {
+        auto out = xml::builder{"message", ns::client};
+        if (*type)
+          out.attribute("type", type);
+        auto x = stanza{out.open(name, ns).close().finish(), romeo, to};
+        BOOST_TEST(is_refused(x, true) == is_refused(x, false), type << " " << name << " to " << to.text());
+      }
+}
+
+BOOST_AUTO_TEST_CASE(presence_to_nobody_is_dropped_but_a_probe) { // 8.5.1, 4.3.2
+  for (auto* type : {"", "unavailable", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "error"})
     BOOST_TEST(outcome(make("presence", type, account), false, {}) == "S", type);
+  BOOST_TEST(outcome(make("presence", "probe", account), false, {}) == "H");
 }
 
 BOOST_AUTO_TEST_CASE(a_presence_error_reaches_only_the_resource_it_names) {
@@ -346,10 +369,10 @@ BOOST_AUTO_TEST_CASE(one_who_was_never_available_leaves_unseen) { // 4.5.2, 4.6.
 }
 
 BOOST_AUTO_TEST_CASE(probes_of_those_who_may_not_see_are_denied_alike) { // 4.3.2
-  BOOST_TEST((answer_probe(true, true, false) == probe_answer::presences));
-  BOOST_TEST((answer_probe(true, false, false) == probe_answer::unsubscribed));
-  BOOST_TEST((answer_probe(false, false, false) == probe_answer::unsubscribed));
-  BOOST_TEST((answer_probe(true, false, true) == probe_answer::nothing));
+  BOOST_TEST((answer_probe(true, true) == probe_answer::presences));
+  BOOST_TEST((answer_probe(true, false) == probe_answer::unsubscribed));
+  BOOST_TEST((answer_probe(false, false) == probe_answer::unsubscribed));
+  BOOST_TEST((answer_probe(false, true) == probe_answer::unsubscribed));
 }
 
 BOOST_AUTO_TEST_CASE(pushes_go_to_the_interested_and_requests_to_the_available) { // 2.1.6, 3.1.3

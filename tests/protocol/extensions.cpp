@@ -22,10 +22,11 @@ std::string condition(const stanza& answer) {
 
 stanza ask(fake_context& at, const stanza& request) {
   auto place = at.account_jid.empty() ? iq_rule::at_host : iq_rule::at_account;
-  if (auto name = record_for(request, place); !name.empty()) {
-    auto i = at.put.find(name);
-    at.held = i == at.put.end() ? std::nullopt : std::optional{i->second};
-  }
+  if (auto found = find_record(request, place, [&](std::string_view name) -> found_record {
+        auto i = at.put.find(name);
+        return i == at.put.end() ? std::nullopt : std::optional{i->second};
+      }))
+    at.held = *found;
   return answer_iq(request, at);
 }
 
@@ -53,6 +54,8 @@ stanza make(std::string_view kind, std::string_view type, const jid& from, const
     out.attribute("type", type);
   if (kind == "iq")
     out.attribute("id", "1").open("query", "urn:example");
+  if (kind == "message")
+    out.leaf("body", ns::client, "hi");
   return {out.finish(), from, to};
 }
 
@@ -179,6 +182,17 @@ BOOST_AUTO_TEST_CASE(an_account_shows_itself_to_those_who_see_its_presence) { //
   BOOST_TEST(condition(ask(at, at.get(query(ns::disco_items), at.stranger))) == "service-unavailable");
 }
 
+BOOST_AUTO_TEST_CASE(an_anonymous_account_says_that_it_is_one) { // XEP-0175, 5
+  auto at = fake_context{};
+  auto type = [&] {
+    auto info = ask(at, at.get(query(ns::disco_info)));
+    return std::string{info.payload().child("identity", ns::disco_info).attribute_or_empty("type")};
+  };
+  BOOST_TEST(type() == "registered");
+  at.anonymous = true;
+  BOOST_TEST(type() == "anonymous");
+}
+
 BOOST_AUTO_TEST_CASE(no_items_are_no_error) { // XEP-0030, 4.1
   auto at = fake_context{};
   auto items = ask(at, at.get(query(ns::disco_items), at.friend_of));
@@ -231,8 +245,31 @@ BOOST_AUTO_TEST_CASE(private_elements_are_bounded) {
 
 BOOST_AUTO_TEST_CASE(nobody_elses_private_elements_are_read) {
   auto at = fake_context{};
-  BOOST_TEST(condition(ask(at, at.get(private_query({note("a", "")}), at.friend_of))) == "service-unavailable");
-  BOOST_TEST(condition(ask(at, at.set(private_query({note("a", "")}), at.friend_of))) == "service-unavailable");
+  for (auto exists : {true, false}) {
+    at.exists = exists;
+    BOOST_TEST(condition(ask(at, at.get(private_query({note("a", "")}), at.friend_of))) == "forbidden");
+    BOOST_TEST(condition(ask(at, at.set(private_query({note("a", "")}), at.friend_of))) == "forbidden");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_private_element_is_found_by_its_namespace_under_another_name) { // as clients use XEP-0083
+  auto at = fake_context{};
+  auto delimiter = [](std::string_view name, std::string_view text) {
+    return xml::builder{name, "roster:delimiter"}.text(text).finish();
+  };
+  BOOST_TEST(condition(ask(at, at.set(private_query({note("a", "1"), delimiter("roster", "::"), note("b", "2")})))) ==
+             "result");
+  auto asks = [&](const element& x) { return std::string{ask(at, at.get(private_query({x}))).payload().bytes()}; };
+  auto held = std::string{"<query xmlns='jabber:iq:private'><roster xmlns='roster:delimiter'>::</roster></query>"};
+  BOOST_TEST(asks(delimiter("storage", "")) == held);
+  BOOST_TEST(asks(delimiter("roster", "")) == held);
+  BOOST_TEST(asks(note("a", "")) == "<query xmlns='jabber:iq:private'><a xmlns='urn:notes'>1</a></query>");
+  auto other = xml::builder{"storage", "roster:other"}.finish();
+  BOOST_TEST(asks(other) == "<query xmlns='jabber:iq:private'><storage xmlns='roster:other'/></query>");
+  ask(at, at.set(private_query({delimiter("storage", "/")}))); // its own name counts first
+  BOOST_TEST(asks(delimiter("storage", "")) ==
+             "<query xmlns='jabber:iq:private'><storage xmlns='roster:delimiter'>/</storage></query>");
+  BOOST_TEST(asks(delimiter("roster", "")) == held);
 }
 
 // -- XEP-0054 --
@@ -240,7 +277,10 @@ BOOST_AUTO_TEST_CASE(nobody_elses_private_elements_are_read) {
 BOOST_AUTO_TEST_CASE(a_vcard_is_set_by_its_owner_and_read_by_all) {
   auto at = fake_context{};
   auto card = xml::builder{"vCard", ns::vcard}.leaf("FN", ns::vcard, "Juliet").finish();
-  BOOST_TEST(condition(ask(at, at.set(card, at.stranger))) == "service-unavailable");
+  BOOST_TEST(condition(ask(at, at.set(card, at.stranger))) == "forbidden");
+  at.exists = false;
+  BOOST_TEST(condition(ask(at, at.set(card, at.stranger))) == "forbidden");
+  at.exists = true;
   BOOST_TEST(condition(ask(at, at.set(card))) == "result");
   BOOST_TEST(ask(at, at.get(query(ns::vcard, "vCard"), at.stranger)).payload().bytes() == card.bytes());
 }
@@ -403,6 +443,19 @@ BOOST_AUTO_TEST_CASE(a_blocked_contact_meets_an_account_that_is_away) { // XEP-0
     }
     BOOST_TEST((received(at, make(r.kind, r.type, at.friend_of, at.own.bare())).what == verdict::pass));
   }
+}
+
+BOOST_AUTO_TEST_CASE(one_who_is_blocked_gets_the_answers_of_no_account) { // XEP-0191, 3.3
+  auto at = fake_context{};
+  at.blocked.add(at.stranger.bare());
+  auto headline = make("message", "headline", at.stranger, at.own.bare());
+  BOOST_TEST((received(at, headline).what == verdict::drop));
+  auto set = at.set(query(ns::vcard, "vCard"), at.stranger);
+  BOOST_TEST((received(at, set).code == errc::forbidden));
+  auto get = at.get(query(ns::last_activity), at.stranger);
+  BOOST_TEST((received(at, get).code == errc::forbidden));
+  get.to = at.own;
+  BOOST_TEST((received(at, get).code == errc::forbidden));
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_sent_to_a_blocked_contact) { // XEP-0191, 3.3

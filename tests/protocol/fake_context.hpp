@@ -24,6 +24,7 @@ public:
   host_info info;
   jid account_jid = own.bare();
   bool exists = true;
+  bool anonymous = false;
   std::int64_t now = 1'000'000'000;
   std::vector<session_view> views;
   std::optional<std::pair<std::int64_t, std::string>> last;
@@ -51,6 +52,7 @@ public:
   const host_info& host() const override { return info; }
   const jid& account() const override { return account_jid; }
   bool account_exists() const override { return exists; }
+  bool account_is_anonymous() const override { return anonymous; }
   std::int64_t now_ms() const override { return now; }
   bool is_own(const stanza& x) const override { return x.from.bare_text() == own.bare_text(); }
   bool may_see_presence(const jid& who) const override {

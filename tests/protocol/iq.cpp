@@ -54,6 +54,47 @@ BOOST_AUTO_TEST_CASE(an_account_that_is_not_there_answers_nothing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_stranger_can_not_tell_an_account_from_none) { // RFC 6121, 8.5.1
+  auto at = fake_context{};
+  auto names = std::set<std::string_view>{"query", "vCard", "ping", "time", "block", "unblock", "blocklist", "x"};
+  auto all = std::set<std::string_view>{ns::roster, "urn:example"};
+  for (auto& x : all_extensions()) {
+    for (auto& [ns, rule] : x.on_iq_get)
+      all.insert(ns);
+    for (auto& [ns, rule] : x.on_iq_set)
+      all.insert(ns);
+  }
+  for (auto ns : all)
+    for (auto name : names) {
+      auto payload = xml::builder{name, ns}.finish();
+      for (auto& request : {at.get(payload, at.stranger), at.set(payload, at.stranger)}) {
+        auto answers = std::vector<std::string>{};
+        for (auto exists : {true, false}) {
+          at.exists = exists;
+          answers.push_back(answer_iq(request, at).serialize());
+        }
+        BOOST_TEST(answers[0] == answers[1]);
+        BOOST_TEST(answers[0].find("type='error'") != std::string::npos);
+      }
+    }
+  BOOST_TEST(at.put.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_record_is_looked_for_in_a_second_place_only_when_the_rule_says_so) {
+  auto at = fake_context{};
+  auto asked = std::vector<std::string>{};
+  auto none = [&](std::string_view name) -> found_record {
+    asked.emplace_back(name);
+    return std::optional<std::string>{};
+  };
+  BOOST_TEST(!*find_record(at.get(xml::builder{"vCard", ns::vcard}.finish()), iq_rule::at_account, none));
+  BOOST_TEST(!*find_record(at.get(xml::builder{"ping", ns::ping}.finish()), iq_rule::at_account, none));
+  BOOST_TEST((asked == std::vector<std::string>{"vcard"}));
+  auto fails = [](std::string_view) -> found_record { return errc::storage_failure; };
+  BOOST_TEST((find_record(at.get(xml::builder{"vCard", ns::vcard}.finish()), iq_rule::at_account, fails).code() ==
+              errc::storage_failure));
+}
+
 BOOST_AUTO_TEST_CASE(results_have_no_rule) {
   auto tree = xml::builder{"iq", ns::client};
   tree.attribute("type", "result").attribute("id", "1").open("ping", ns::ping);

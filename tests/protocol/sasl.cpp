@@ -482,6 +482,49 @@ BOOST_AUTO_TEST_CASE(plain_does_the_same_work_for_an_unknown_user) {
   BOOST_TEST((attempt.checked(true).why == failure::not_authorized)); // whatever the checker says
 }
 
+BOOST_AUTO_TEST_CASE(
+    an_unknown_user_takes_the_same_steps_as_a_wrong_password) { // of nobody is to be learned who there is
+  const auto stream = stream_with{};
+  const auto note = [](std::string& steps, const exchange::step& x) {
+    steps += x.next == kind::lookup           ? "lookup "
+             : x.next == kind::challenge      ? "challenge "
+             : x.next == kind::check_password ? "check "
+             : x.next == kind::success        ? "success "
+                                              : "failure " + std::string{condition_name(x.why)};
+    return x;
+  };
+  const auto plain_steps = [&](bool is_known) {
+    auto attempt = exchange{mechanism::plain, stream};
+    auto steps = std::string{};
+    note(steps, attempt.receive("\0juliet\0wrong"sv));
+    note(steps, is_known ? attempt.found(stored(), false) : attempt.not_found());
+    for (const auto& keys : attempt.take_candidate().keys) // what the checker will have to compute
+      steps += std::to_string(static_cast<int>(keys.with)) + ":" + std::to_string(keys.iterations) + ":" +
+               std::to_string(keys.salt.size()) + " ";
+    note(steps, attempt.checked(false));
+    return steps;
+  };
+  BOOST_TEST(plain_steps(true) == plain_steps(false));
+  BOOST_TEST(plain_steps(true).ends_with("failure not-authorized"));
+  for (auto [chosen, with] : {std::pair{mechanism::scram_sha_1, hash::sha_1},
+                              {mechanism::scram_sha_256, hash::sha_256},
+                              {mechanism::scram_sha_512, hash::sha_512}}) {
+    const auto scram_steps = [&, chosen = chosen, with = with](bool is_known) {
+      auto client = scram_client{.with = with, .password = "wrong"};
+      auto attempt = exchange{chosen, stream};
+      auto steps = std::string{};
+      note(steps, attempt.receive(client.first()));
+      const auto challenge = note(steps, is_known ? attempt.found(stored(), false) : attempt.not_found());
+      steps += challenge.data->substr(challenge.data->find(",i=")) + " of " + std::to_string(challenge.data->size());
+      note(steps, attempt.receive(client.answer(*challenge.data)));
+      return steps;
+    };
+    BOOST_TEST(scram_steps(true) == scram_steps(false));
+    BOOST_TEST(scram_steps(true).ends_with("failure not-authorized"));
+    BOOST_TEST(scram_steps(false).find(",i=" + std::to_string(stored().find(with)->iterations)) != std::string::npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(only_who_proves_the_password_hears_that_the_account_is_disabled) {
   const auto stream = stream_with{};
   const auto end = [&](bool right) {

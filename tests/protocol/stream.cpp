@@ -481,6 +481,19 @@ BOOST_AUTO_TEST_CASE(after_sign_in_there_is_binding_and_what_belongs_to_it) {
                         "<max-bytes>262144</max-bytes><idle-seconds>600</idle-seconds></limits></stream:features>"));
 }
 
+BOOST_AUTO_TEST_CASE(a_bind_in_the_name_of_another_is_a_lie) { // RFC 6120, 8.1.2.1
+  const auto binds = [](const std::string& from) {
+    auto d = dialogue{open_policy()};
+    d.opens();
+    d.signs_in();
+    return d.says("<iq type='set' id='b1' from='" + from + "'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+  };
+  for (auto from : {"romeo@example.com/r", "romeo@example.com", "example.com", "juliet@example.net/r", "@"})
+    BOOST_TEST(has(binds(from), "<invalid-from"), from);
+  for (auto from : {"juliet@example.com", "juliet@example.com/balcony", "JULIET@example.com", ""})
+    BOOST_TEST(has(binds(from), "type='result'"), from);
+}
+
 // -- STARTTLS (5.4) --
 
 BOOST_AUTO_TEST_CASE(starttls_proceeds_and_begins_anew) {

@@ -96,4 +96,10 @@ BOOST_AUTO_TEST_CASE(the_old_session_request_is_answered) { // RFC 3921, 3
   BOOST_TEST(romeo.set("<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>")["type"] == "result");
 }
 
+BOOST_AUTO_TEST_CASE(nobody_binds_in_the_name_of_another) { // 8.1.2.1
+  auto romeo = client{"romeo", {.state = upto::signed_in}};
+  romeo.send("<iq type='set' id='b' from='other@localhost/r'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+  BOOST_TEST(romeo.stream_error() == "invalid-from");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -122,6 +122,8 @@ BOOST_AUTO_TEST_CASE(to_be_blocked_looks_as_if_nobody_were_there) { // 3.3; dige
   for (auto stanza :
        {"message type='chat'><body>x</body></message>", "message ><body>x</body></message>",
         "message type='groupchat'><body>x</body></message>", "message type='headline'><body>x</body></message>",
+        "message type='chat'><active xmlns='http://jabber.org/protocol/chatstates'/></message>",
+        "iq type='set'><vCard xmlns='vcard-temp'/></iq>", "iq type='get'><query xmlns='jabber:iq:private'/></iq>",
         "iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>", "iq type='get'><vCard xmlns='vcard-temp'/></iq>",
         "iq type='get'><query xmlns='jabber:iq:last'/></iq>",
         "iq type='get'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
@@ -222,6 +224,33 @@ BOOST_AUTO_TEST_CASE(a_block_may_name_a_resource_or_a_domain) { // 6
   second.send("<message to='{}'><body>still</body></message>", romeo.bare());
   romeo.receives("<message><body>still</body></message>");
   BOOST_TEST(list(romeo).size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_blocked_resource_sees_no_presence_while_its_account_does) { // 3.3, 6
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  auto tablet = client{juliet.who(), {.resource = "tablet"}};
+  settle(tablet, romeo);
+  blocks(romeo, juliet.full());
+  juliet.receives("<presence from='{}' type='unavailable'/>", romeo.full());
+  settle(romeo, juliet);
+  juliet.forget();
+  tablet.forget();
+  romeo.send("<presence><status>broadcast</status></presence>");
+  tablet.receives("<presence from='{}'><status>broadcast</status></presence>", romeo.full());
+  romeo.send("<presence to='{}'><status>directed</status></presence>", juliet.bare());
+  tablet.receives("<presence from='{}'><status>directed</status></presence>", romeo.full());
+  romeo.send("<presence type='unavailable'/>");
+  tablet.receives("<presence from='{}' type='unavailable'/>", romeo.full());
+  romeo.send("<presence><status>back</status></presence>");
+  tablet.receives("<presence from='{}'><status>back</status></presence>", romeo.full());
+  settle(romeo, juliet);
+  BOOST_TEST(!juliet.has("<presence from='{}'/>", romeo.full()));
+  unblocks(romeo, juliet.full());
+  juliet.receives("<presence from='{}'><status>back</status></presence>", romeo.full());
+  romeo.send("<presence><status>again</status></presence>");
+  juliet.receives("<presence from='{}'><status>again</status></presence>", romeo.full());
 }
 
 BOOST_AUTO_TEST_CASE(blocking_one_s_own_domain_locks_nobody_out) {

@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(an_account_that_does_not_exist_is_service_unavailable_or_si
   auto romeo = client{"romeo"};
   for (auto& to : {unique("nobody") + "@localhost", unique("nobody") + "@localhost/balcony"}) {
     for (auto type : {"normal", "chat", "groupchat"}) {
-      romeo.send("<message to='{}' type='{}' id='m'/>", to, type);
+      romeo.send("<message to='{}' type='{}' id='m'><body>hi</body></message>", to, type);
       romeo.receives("<message from='{}' type='error' id='m'>{}</message>", to,
                      error_of("cancel", "service-unavailable"));
     }
@@ -305,6 +305,52 @@ BOOST_AUTO_TEST_CASE(many_senders_lose_nothing) {
     auto x = juliet.next();
     BOOST_REQUIRE(x["id"] == std::to_string(next[x["from"]]++));
   }
+}
+
+BOOST_AUTO_TEST_CASE(what_claims_to_be_the_server_s_is_taken_out) { // XEP-0359, 3; XEP-0091; XEP-0203, 5
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  for (auto& by : {juliet.bare(), romeo.bare(), std::string{"localhost"}, std::string{"montague.lit"},
+                   std::string{"LOCALHOST"}, std::string{"@"}}) {
+    auto forged = format("<stanza-id xmlns='urn:xmpp:sid:0' id='1' by='{}'/>", by);
+    romeo.send("<message to='{}'><body>x</body>{}{}</message>", juliet.full(), raw_xml{forged}, raw_xml{forged});
+    BOOST_TEST(!juliet.receives("<message><body>x</body></message>").find("stanza-id"), by);
+  }
+  romeo.send("<message to='{}'><body>x</body><stanza-id xmlns='urn:xmpp:sid:0' id='1'/></message>", juliet.full());
+  BOOST_TEST(!juliet.receives("<message><body>x</body></message>").find("stanza-id"));
+  for (auto from : {"localhost", "localhost/x"}) {
+    romeo.send(
+        "<message to='{}'><body>x</body><x xmlns='jabber:x:delay' from='{}' stamp='20020910T23:08:25'/></message>",
+        juliet.full(), from);
+    BOOST_TEST(!juliet.receives("<message><body>x</body></message>").find("x"));
+  }
+  romeo.send(
+      "<message to='{}'><body>x</body><origin-id xmlns='urn:xmpp:sid:0' id='o'/>"
+      "<stanza-id xmlns='urn:xmpp:sid:0' id='2' by='room@muc.example.com'/>"
+      "<x xmlns='jabber:x:delay' from='example.com' stamp='20020910T23:08:25'/><x xmlns='urn:example:x'/></message>",
+      juliet.full());
+  juliet.receives("<message><origin-id xmlns='urn:xmpp:sid:0' id='o'/><stanza-id xmlns='urn:xmpp:sid:0' id='2'/><x "
+                  "xmlns='jabber:x:delay'/><x xmlns='urn:example:x'/>"
+                  "</message>");
+}
+
+BOOST_AUTO_TEST_CASE(the_shell_sends_to_no_account_that_is_not_there) {
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  auto nobody = unique("nobody") + "@localhost";
+  auto said = [](const failure& x) {
+    return std::string_view{x.what()}.find("no such account") != std::string_view::npos;
+  };
+  BOOST_CHECK_EXCEPTION(here.shell("send " + nobody + " hello"), failure, said);
+  BOOST_CHECK_EXCEPTION(here.shell("send " + nobody + "/balcony hello"), failure, said);
+  auto romeo = client{"romeo"};
+  here.shell("send " + romeo.bare() + " hello");
+  romeo.receives("<message from='localhost'><body>hello</body></message>");
+  auto who = registers("nurse");
+  here.shell("send " + who.bare() + " hello");
+  auto nurse = client{who};
+  nurse.receives("<message from='localhost'><body>hello</body></message>");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -577,6 +577,11 @@ BOOST_AUTO_TEST_CASE(anybody_comes_in_where_that_is_wanted) { // XEP-0175
   x.binds();
   BOOST_TEST(x.full().find("@masked.lit/") >= 16u);
   x.ping("masked.lit");
+  auto info = x.get("<query xmlns='http://jabber.org/protocol/disco#info'/>", x.full().substr(0, x.full().find('/')));
+  BOOST_REQUIRE(info.find("query"));
+  BOOST_REQUIRE(info.find("query")->find("identity"));
+  BOOST_TEST((*info.find("query")->find("identity"))["category"] == "account");
+  BOOST_TEST((*info.find("query")->find("identity"))["type"] == "anonymous"); // 5
   auto another = client{};
   goes_to_mechanisms(another, transport::plain, 0, "masked.lit");
   another.authenticates({"", "masked.lit"}, "ANONYMOUS");

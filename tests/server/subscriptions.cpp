@@ -299,6 +299,33 @@ BOOST_AUTO_TEST_CASE(subscribing_to_nobody_is_silent) { // 3.1.3, 8.5.1
   BOOST_TEST(!romeo.has("<presence from='{}'/>", nobody));
 }
 
+BOOST_AUTO_TEST_CASE(subscribing_to_a_domain_that_is_not_there_is_answered) { // RFC 6120, 10.4.3
+  auto romeo = client{"romeo"};
+  auto contact = unique("nobody") + "@nowhere.invalid";
+  romeo.send("<presence to='{}/r' type='subscribe' id='s'/>", contact);
+  romeo.receives("<presence to='{}' type='error' id='s'>{}</presence>", romeo.full(),
+                 error_of("cancel", "remote-server-not-found"));
+  BOOST_TEST(item(romeo, contact).name == "");
+  // An item of the user's own making stays as it was.
+  romeo.set(format("<query xmlns='jabber:iq:roster'><item jid='{}' name='N'/></query>", contact));
+  romeo.forget();
+  romeo.send("<presence to='{}' type='subscribe' id='s'/>", contact);
+  romeo.receives("<presence from='{}' type='error' id='s'/>", contact);
+  BOOST_TEST(item(romeo, contact)["subscription"] == "none");
+  BOOST_TEST(item(romeo, contact)["ask"] == "");
+  romeo.forget();
+  romeo.send("<presence to='{}' type='unsubscribe' id='u'/>", contact); // goes out in any state (A.2.2)
+  romeo.receives("<presence from='{}' type='error' id='u'>{}</presence>", contact,
+                 error_of("cancel", "remote-server-not-found"));
+  // Where nothing goes out nothing fails.
+  for (auto type : {"unsubscribed", "error", "unavailable"})
+    romeo.send("<presence to='{}' type='{}'/>", contact, type);
+  romeo.send("<presence to='{}' type='subscribed'/>", contact); // in advance: the server's own note
+  pushes(romeo, contact, "subscription='none' approved='true'");
+  romeo.ping(romeo.bare());
+  BOOST_TEST(!romeo.has("<presence type='error'/>"));
+}
+
 BOOST_AUTO_TEST_CASE(nobody_subscribes_to_themselves) {
   auto romeo = client{"romeo"};
   romeo.send("<presence to='{}' type='subscribe'/>", romeo.bare());

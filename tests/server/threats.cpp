@@ -441,4 +441,107 @@ BOOST_AUTO_TEST_CASE(truncated_stanzas_change_nothing) {
   BOOST_TEST(romeo.asks_roster().find("query")->children.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_stranger_can_not_find_out_who_has_an_account) { // RFC 6121, 8.5.1; account enumeration
+  auto mallory = client{"mallory"};
+  auto here = registers("nurse").bare();
+  auto nobody = unique("nurse") + "@localhost";
+  auto hears = [&](const std::string& to, const std::string& stanza) {
+    auto id = mallory.fresh_id();
+    auto end = stanza.find(' ');
+    mallory.send("<{} to='{}' id='{}'{}", raw_xml{stanza.substr(0, end)}, to, id, raw_xml{stanza.substr(end)});
+    mallory.ping(to);
+    mallory.ping(mallory.bare());
+    auto out = std::string{};
+    for (auto& x : mallory.inbox())
+      out += x.name + " " + x["type"] + (x["id"] == id ? " answer " : " ") +
+             (x.find("error") ? x.find("error")->to_string() : "") + (x.find("query") ? "push" : "") + ";";
+    mallory.forget();
+    return out;
+  };
+  auto stanzas = std::vector<std::string>{
+      "message type='headline'><body>x</body></message>",
+      "message type='groupchat'><body>x</body></message>",
+      "message type='error'><body>x</body></message>",
+      "message />",
+      "message type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+      "message type='chat'><body>x</body><no-store xmlns='urn:xmpp:hints'/></message>",
+      "message type='chat'><received xmlns='urn:xmpp:receipts' id='1'/></message>",
+      "presence />",
+      "presence type='unavailable'/>",
+      "presence type='probe'/>",
+      "presence type='subscribed'/>",
+      "presence type='subscribe'/>",
+      "presence type='probe'/>", // with a request under way
+      "presence type='unsubscribe'/>",
+      "presence type='error'/>",
+      "iq type='result'/>",
+  };
+  for (auto type : {"get", "set"})
+    for (auto payload :
+         {"<ping xmlns='urn:xmpp:ping'/>", "<vCard xmlns='vcard-temp'/>", "<x xmlns='vcard-temp'/>",
+          "<query xmlns='jabber:iq:last'/>", "<query xmlns='jabber:iq:version'/>", "<time xmlns='urn:xmpp:time'/>",
+          "<query xmlns='jabber:iq:private'><a xmlns='urn:a'/></query>", "<query xmlns='jabber:iq:private'/>",
+          "<query xmlns='jabber:iq:roster'/>", "<query xmlns='jabber:iq:register'/>",
+          "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+          "<query xmlns='http://jabber.org/protocol/disco#info' node='n'/>",
+          "<query xmlns='http://jabber.org/protocol/disco#items'/>", "<blocklist xmlns='urn:xmpp:blocking'/>",
+          "<block xmlns='urn:xmpp:blocking'/>", "<query xmlns='urn:example:q'/>"})
+      stanzas.push_back(std::string{"iq type='"} + type + "'>" + payload + "</iq>");
+  for (auto resource : {"", "/balcony"})
+    for (auto& stanza : stanzas) {
+      if (stanza.starts_with("presence") && *resource)
+        continue; // they have left their mark
+      BOOST_TEST_CONTEXT(stanza << " to " << resource)
+      BOOST_TEST(hears(here + resource, stanza) == hears(nobody + resource, stanza));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(one_presence_is_one_stanza_for_each_who_sees_it) { // presence amplification
+  auto romeo = client{"romeo"};
+  auto contacts = std::vector<std::unique_ptr<client>>{};
+  for (auto name : {"juliet", "mercutio", "nurse"}) {
+    contacts.push_back(std::make_unique<client>(name));
+    befriend(romeo, *contacts.back());
+  }
+  contacts.push_back(std::make_unique<client>(contacts[0]->who(), client_options{.resource = "tablet"}));
+  settle(*contacts.back(), romeo);
+  auto all_forget = [&] {
+    for (auto& one : contacts) {
+      settle(romeo, *one);
+      one->forget();
+    }
+    romeo.forget();
+  };
+  auto each_has = [&](const std::string& text, std::size_t expected) {
+    for (auto& one : contacts) {
+      settle(romeo, *one);
+      BOOST_TEST(one->count(format("<presence from='{}'><status>{}</status></presence>", romeo.full(), text)) ==
+                 expected);
+      BOOST_TEST(one->inbox().size() == expected);
+    }
+  };
+  all_forget();
+  romeo.send("<presence><status>broadcast</status></presence>");
+  each_has("broadcast", 1);
+  BOOST_TEST(romeo.inbox().size() == 1u); // its own, and no answer of a contact
+  all_forget();
+  romeo.send("<presence to='{}'><status>directed</status></presence>", contacts[0]->full());
+  settle(romeo, *contacts[0]);
+  settle(romeo, *contacts[3]);
+  BOOST_TEST(contacts[0]->inbox().size() == 1u);
+  BOOST_TEST(contacts[3]->inbox().empty());
+  BOOST_TEST(romeo.inbox().empty());
+  all_forget();
+  romeo.send("<presence to='{}' type='probe'/>", contacts[1]->bare());
+  settle(romeo, *contacts[1]);
+  BOOST_TEST(romeo.inbox().size() == 1u); // one resource, one answer
+  BOOST_TEST(contacts[1]->inbox().empty());
+  all_forget();
+  auto second = client{romeo.who(), {.resource = "second"}}; // its presence probes each contact once
+  settle(second, *contacts[1]);
+  second.ping(second.bare());
+  for (auto& one : contacts)
+    BOOST_TEST(second.count(format("<presence from='{}'/>", one->full())) == 1u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
