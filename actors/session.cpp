@@ -5,6 +5,7 @@
 #include "actors/trace.hpp"
 #include "protocol/namespaces.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace xmpp {
@@ -21,6 +22,16 @@ constexpr auto until_deadline = caf::infinite;
 actions without_restart(actions x) {
   std::erase_if(x, [](const action& one) { return std::holds_alternative<act::restart>(one); });
   return x;
+}
+
+/// The addresses in the client's certificate, of those hosts alone whose own authority has signed it.
+std::vector<std::string> vouched_for(const net::tls_facts& facts) {
+  auto result = std::vector<std::string>{};
+  auto& by = facts.peer_verified_for;
+  for (auto& text : facts.peer_names.xmpp_addresses)
+    if (auto address = jid::parse(text); address && std::find(by.begin(), by.end(), address->domain()) != by.end())
+      result.push_back(text);
+  return result;
 }
 
 /// What the session's handler of an element owes its reader.
@@ -105,8 +116,7 @@ session::behavior_type session::make_behavior() {
         info.bindings.tls_server_end_point =
             me.transport_->channel_binding(net::channel_binding_type::tls_server_end_point);
         info.bindings.tls_unique = me.transport_->channel_binding(net::channel_binding_type::tls_unique);
-        if (x->facts.peer_chain_verified)
-          info.certified = x->facts.peer_names.xmpp_addresses;
+        info.certified = vouched_for(x->facts);
         info.server_name = x->facts.server_name;
         me.carry_out(without_restart(me.negotiating_->machine.tls_established(info)));
       },

@@ -541,6 +541,27 @@ BOOST_AUTO_TEST_CASE(a_client_certificate_is_good_for_its_own_address_only) {
   BOOST_TEST(condition(elsewhere.authenticates(romeo, "EXTERNAL")) != "");
 }
 
+BOOST_AUTO_TEST_CASE(the_authority_of_one_host_vouches_for_nobody_of_another) {
+  auto here = server{{{{"hosts.montague.client_ca_file", "\"montague.lit.crt\""}}}};
+  auto tries = [&](const account& who, const std::string& authority, const std::string& name) {
+    auto [certificate, key] = here.client_certificate(who.bare(), authority);
+    auto x = client{here, transport::direct_tls};
+    x.makes_tls({.server_name = name, .certificate_file = certificate, .key_file = key});
+    x.opens(who.domain);
+    x.features();
+    auto answer = x.authenticates(who, "EXTERNAL", who.bare()).name;
+    BOOST_TEST(offers(x, "EXTERNAL") == (answer == "success"));
+    return answer;
+  };
+  auto ours = registers(here, "romeo"), theirs = registers(here, "romeo", "montague.lit");
+  BOOST_TEST(tries(ours, "authority", "localhost") == "success");
+  BOOST_TEST(tries(theirs, "montague.lit", "montague.lit") == "success");
+  for (auto name : {"localhost", "montague.lit"}) {
+    BOOST_TEST(tries(ours, "montague.lit", name) == "failure");
+    BOOST_TEST(tries(theirs, "authority", name) == "failure");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_certificate_of_an_account_that_is_gone_opens_nothing) {
   auto nobody = account{unique("nobody")};
   auto [certificate, key] = shared_server().client_certificate(nobody.bare());
