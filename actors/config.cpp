@@ -684,9 +684,27 @@ private:
         complain(section, name,
                  section + "." + name + " = " + caf::deep_to_string(content) + ": it takes " +
                      std::string{view(option->type_name())});
+      else if (auto wrong = wrong_for_caf(section + "." + name, value); !wrong.empty())
+        complain(section, name, section + "." + name + " = " + caf::deep_to_string(content) + " " + wrong);
       else
         out_.caf_options[section].as_dictionary()[name] = value;
     }
+  }
+
+  /// What CAF takes without a word and then ignores or cannot run with.
+  static std::string wrong_for_caf(std::string_view name, const caf::config_value& value) {
+    auto number = caf::get_if<std::int64_t>(&value);
+    auto is_in = [&](std::int64_t min, std::int64_t max) { return !number || (min <= *number && *number <= max); };
+    if (name == "scheduler.policy") {
+      auto policy = text_of(value);
+      if (policy != "sharing" && policy != "stealing")
+        return "is not one of \"sharing\", \"stealing\"";
+    } else if (name == "scheduler.max-threads" && !is_in(1, 1'024)) {
+      return "is not between 1 and 1024 threads";
+    } else if (name == "scheduler.max-throughput" && !is_in(1, 1'000'000'000)) {
+      return "is not between 1 and 1000000000 messages";
+    }
+    return {};
   }
 
   void read_hosts(const caf::settings* hosts) {
@@ -750,6 +768,14 @@ private:
                    " is longer than the 107 bytes that a Unix socket's name may have");
     if (out_.listen.c2s.empty() && out_.listen.c2s_tls.empty())
       complain("listen", "c2s", "listen.c2s and listen.c2s_tls are both empty: nobody could connect");
+    if (out_.sign_in.mechanisms.empty())
+      for (auto& host : out_.hosts)
+        if (!host.anonymous && host.client_ca_file.empty()) {
+          complain("sign_in", "mechanisms",
+                   "sign_in.mechanisms = []: nobody could sign in at " + host.name +
+                       "; name at least one of \"SCRAM-SHA-512\", \"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"PLAIN\"");
+          break;
+        }
     if (out_.sign_in.backoff_ms > out_.sign_in.backoff_ms_max)
       complain("sign_in", "backoff_ms", "sign_in.backoff_ms is more than sign_in.backoff_ms_max");
     if (out_.c2s.output_bytes_max < out_.c2s.limits.stanza_bytes_max)
@@ -960,7 +986,7 @@ std::string example_config() {
   comment(out, "'sharing', 'stealing'; needs a restart");
   out += ";policy = 'sharing'\n\n";
   comment(out, "Threads that run actors. The default is one for each core.");
-  comment(out, "a whole number; needs a restart");
+  comment(out, "1 to 1'024; needs a restart");
   out += ";max-threads = 4\n";
   return out;
 }

@@ -5,6 +5,7 @@
 #include "actors/trace.hpp"
 #include "protocol/namespaces.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace xmpp {
@@ -21,6 +22,16 @@ constexpr auto until_deadline = caf::infinite;
 actions without_restart(actions x) {
   std::erase_if(x, [](const action& one) { return std::holds_alternative<act::restart>(one); });
   return x;
+}
+
+/// The addresses in the client's certificate, of those hosts alone whose own authority has signed it.
+std::vector<std::string> vouched_for(const net::tls_facts& facts) {
+  auto result = std::vector<std::string>{};
+  auto& by = facts.peer_verified_for;
+  for (auto& text : facts.peer_names.xmpp_addresses)
+    if (auto address = jid::parse(text); address && std::find(by.begin(), by.end(), address->domain()) != by.end())
+      result.push_back(text);
+  return result;
 }
 
 /// What the session's handler of an element owes its reader.
@@ -92,7 +103,7 @@ session::behavior_type session::make_behavior() {
       },
       [](const msg::disconnected& x) {
         auto& me = self();
-        log::debug("session.disconnected", {{"jid", me.full_.text()}, {"reason", x.reason}});
+        me.log_end(x.reason, log_level::debug);
         me.leave();
         me.quit();
       },
@@ -105,8 +116,7 @@ session::behavior_type session::make_behavior() {
         info.bindings.tls_server_end_point =
             me.transport_->channel_binding(net::channel_binding_type::tls_server_end_point);
         info.bindings.tls_unique = me.transport_->channel_binding(net::channel_binding_type::tls_unique);
-        if (x->facts.peer_chain_verified)
-          info.certified = x->facts.peer_names.xmpp_addresses;
+        info.certified = vouched_for(x->facts);
         info.server_name = x->facts.server_name;
         me.carry_out(without_restart(me.negotiating_->machine.tls_established(info)));
       },
@@ -250,10 +260,15 @@ std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
     if (!(live->options.listen.loopback_is_exempt && peer_.is_loopback())) // there a proxy may speak for everybody
       failures = std::max(failures, server_.sign_ins.note(peer_.host_text(), now, memory));
   }
-  log::info("session.rejected", {{"account", x.account.text()},
-                                 {"address", peer_.host_text()},
-                                 {"why", sasl::condition_name(x.why)},
-                                 {"attempts", int(x.attempts)}});
+  auto address = peer_.host_text();
+  log::fields with = {{"account", x.account.text()},
+                      {"address", address},
+                      {"why", x.binding_refused ? "channel-binding" : sasl::condition_name(x.why)},
+                      {"attempts", int(x.attempts)}};
+  if (x.is_counted)
+    log::info("session.rejected", with);
+  else // how some clients find a mechanism that they can do
+    log::debug("session.rejected", with);
   return std::chrono::milliseconds{backoff_ms(failures, o.backoff_after, o.backoff_ms, o.backoff_ms_max)};
 }
 
@@ -303,13 +318,17 @@ std::chrono::milliseconds session::carry_out_one(act::established& x) {
   server_.sessions.add(full_, session_actor{this});
   count(metrics::instance().sessions_bound);
   log::info("session.bound", {{"jid", full_.text()}, {"address", peer_.text()}, {"tls", transport_->is_secure()}});
+  bound_s_ = std::uint32_t(now_ms() / 1000);
   negotiating_ = nullptr;
   memory_bytes.store(std::uint32_t(sizeof(session) + full_.text().size() + 16), std::memory_order_relaxed);
   return {};
 }
 
 std::chrono::milliseconds session::carry_out_one(act::close& x) {
-  log::debug("session.refused", {{"address", peer_.text()}, {"why", condition_name(x.reason)}});
+  if (x.reason == errc::none)
+    log_end("closed", log_level::debug);
+  else
+    log::debug("session.refused", {{"address", peer_.text()}, {"why", condition_name(x.reason)}});
   ended_ = true;
   transport_->close({}, close_grace_ms);
   leave();
@@ -354,8 +373,10 @@ caf::result<msg::written> session::when_written() {
 void session::end(errc reason, std::string_view text, std::string_view see_other_host) {
   if (std::exchange(ended_, true))
     return;
-  if (reason != errc::none)
-    log::info("session.ended", {{"jid", full_.text()}, {"address", peer_.text()}, {"why", condition_name(reason)}});
+  if (reason == errc::none)
+    log_end("closed", log_level::debug);
+  else
+    log_end(condition_name(reason), log_level::info);
   leave();
   auto bytes = std::string{};
   if (negotiating_) {
@@ -367,6 +388,18 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
   }
   transport_->close(bytes, close_grace_ms);
   quit();
+}
+
+void session::log_end(std::string_view why, log_level if_not_bound) {
+  if (!full_.empty() && !negotiating_)
+    log::info("session.ended", {{"jid", full_.text()},
+                                {"address", peer_.text()},
+                                {"why", why},
+                                {"seconds", std::max<std::int64_t>(0, now_ms() / 1000 - bound_s_)}});
+  else if (if_not_bound == log_level::info)
+    log::info("session.ended", {{"address", peer_.text()}, {"why", why}});
+  else // of those who come and go there can be very many
+    log::debug("session.ended", {{"address", peer_.text()}, {"why", why}});
 }
 
 void session::leave() {

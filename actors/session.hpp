@@ -6,6 +6,7 @@
 
 #include "actors/connection.hpp"
 #include "actors/context.hpp"
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "protocol/blocklist.hpp"
 #include "protocol/delivery.hpp"
@@ -61,7 +62,8 @@ private:
   caf::result<msg::written> when_written();
   /// Ends the stream: tells the account, tells the client why, and quits.
   void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
-  void leave(); ///< The account's side of the end.
+  void log_end(std::string_view why, log_level if_not_bound); ///< Before `leave`.
+  void leave();                                               ///< The account's side of the end.
   void blocks_changed(const msg::blocks_changed& x);
   void attach_again();
 
@@ -96,6 +98,7 @@ private:
   bool wants_blocks_ = false;
   bool anonymous_ = false;
   bool ended_ = false;
+  std::uint32_t bound_s_ = 0; ///< When, since the epoch.
 };
 
 } // namespace xmpp

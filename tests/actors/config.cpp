@@ -115,6 +115,26 @@ BOOST_AUTO_TEST_CASE(a_value_of_another_type_is_told_with_the_right_one) {
              std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_caf_would_ignore_is_told_with_the_range) {
+  auto said = [](const std::string& line) { return complaint(one_host + "[scheduler]\n" + line + "\n"); };
+  for (auto policy : {"'foo'", "\"foo\"", "\"much-too-long-a-name\"", "\"\""}) {
+    auto text = said(std::string{"policy = "} + policy);
+    BOOST_TEST(text.find("line 4: scheduler.policy = ") == 0u, text);
+    BOOST_TEST(text.find(" is not one of \"sharing\", \"stealing\"") != std::string::npos, text);
+  }
+  BOOST_TEST(said("max-threads = 0") == "line 4: scheduler.max-threads = 0 is not between 1 and 1024 threads");
+  BOOST_TEST(said("max-threads = 1025") == "line 4: scheduler.max-threads = 1025 is not between 1 and 1024 threads");
+  BOOST_TEST(said("max-throughput = 0") ==
+             "line 4: scheduler.max-throughput = 0 is not between 1 and 1000000000 messages");
+  BOOST_TEST(good(one_host + "[scheduler]\nmax-threads = 1024\npolicy = 'stealing'\n").hosts.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_way_to_sign_in_must_be_left) {
+  auto none = std::string{"[sign_in]\nmechanisms = []\n"};
+  BOOST_TEST(complaint(one_host + none).find("line 4: sign_in.mechanisms = []: nobody could sign in at ") == 0u);
+  good(one_host + "anonymous = true\n" + none);
+}
+
 BOOST_AUTO_TEST_CASE(everything_that_is_wrong_is_told_at_once_in_the_files_order) {
   auto text = complaint(one_host + "[log]\nlevel = \"loud\"\n[c2s]\ndepth_max = 1\n");
   BOOST_TEST(text.find("line 4: log.level") == 0u);

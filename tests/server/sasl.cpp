@@ -503,6 +503,38 @@ BOOST_AUTO_TEST_CASE(an_error_repeats_nothing_that_was_sent) {
   BOOST_TEST(answer_to(auth("PLAIN", secret)).to_string().find(secret) == std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(the_log_tells_ends_and_attempts_and_is_not_filled_by_those_who_look_for_a_mechanism) {
+  auto here = server{};
+  auto romeo = client{here, "romeo"};
+  romeo.leaves();
+  auto guest = client{here};
+  guest.opens();
+  guest.features();
+  guest.leaves(); // before sign-in: of no interest
+  auto x = client{here, transport::direct_tls};
+  x.makes_tls();
+  x.opens();
+  x.features();
+  for (auto mechanism : {"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"}) {
+    x.send("<auth xmlns='{}' mechanism='{}'>{}</auth>", sasl_ns, mechanism, base64("y,,n=romeo,r=abc"));
+    BOOST_TEST(condition(x.next()) == "not-authorized");
+  }
+  BOOST_TEST(condition(x.authenticates(with_password(romeo.who(), "wrong"))) == "not-authorized");
+  x.breaks();
+  here.stop();
+  auto log = here.log();
+  auto lines = [&](std::string_view part) {
+    auto count = 0;
+    for (auto at = log.find(part); at != log.npos; at = log.find(part, at + 1))
+      ++count;
+    return count;
+  };
+  BOOST_TEST(lines("session.ended") == 1, log);
+  BOOST_TEST(lines("why=closed seconds=") == 1, log);
+  BOOST_TEST(lines("session.refused") == 0, log);
+  BOOST_TEST(lines("session.rejected") == 1, log);
+}
+
 // -- EXTERNAL and ANONYMOUS -------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_client_certificate_signs_in) { // XEP-0178, 2
@@ -539,6 +571,27 @@ BOOST_AUTO_TEST_CASE(a_client_certificate_is_good_for_its_own_address_only) {
   elsewhere.opens("montague.lit");
   elsewhere.features();
   BOOST_TEST(condition(elsewhere.authenticates(romeo, "EXTERNAL")) != "");
+}
+
+BOOST_AUTO_TEST_CASE(the_authority_of_one_host_vouches_for_nobody_of_another) {
+  auto here = server{{{{"hosts.montague.client_ca_file", "\"montague.lit.crt\""}}}};
+  auto tries = [&](const account& who, const std::string& authority, const std::string& name) {
+    auto [certificate, key] = here.client_certificate(who.bare(), authority);
+    auto x = client{here, transport::direct_tls};
+    x.makes_tls({.server_name = name, .certificate_file = certificate, .key_file = key});
+    x.opens(who.domain);
+    x.features();
+    auto answer = x.authenticates(who, "EXTERNAL", who.bare()).name;
+    BOOST_TEST(offers(x, "EXTERNAL") == (answer == "success"));
+    return answer;
+  };
+  auto ours = registers(here, "romeo"), theirs = registers(here, "romeo", "montague.lit");
+  BOOST_TEST(tries(ours, "authority", "localhost") == "success");
+  BOOST_TEST(tries(theirs, "montague.lit", "montague.lit") == "success");
+  for (auto name : {"localhost", "montague.lit"}) {
+    BOOST_TEST(tries(ours, "montague.lit", name) == "failure");
+    BOOST_TEST(tries(theirs, "authority", name) == "failure");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_certificate_of_an_account_that_is_gone_opens_nothing) {
