@@ -3,6 +3,7 @@
 #include "net/certificate.hpp"
 #include "net/socket.hpp"
 #include "net/tls.hpp"
+#include "protocol/idna.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -22,7 +23,6 @@ namespace {
 using grade = finding::grade;
 
 constexpr std::int64_t day_s = 86'400;
-constexpr std::uint64_t reserved_files = 64; // the store's, the log's, our own
 
 std::string date(std::int64_t at_s) {
   auto seconds = static_cast<std::time_t>(at_s);
@@ -45,7 +45,7 @@ public:
     for (auto& host : options_.hosts)
       certificates(host);
     ports();
-    open_files();
+    out_.push_back(judge_open_files(options_, net::get_open_files_limit().hard)); // as a start raises it
     data_folder();
     return std::move(out_);
   }
@@ -121,9 +121,10 @@ private:
       bad("cannot serve: " + served.why(), "get another, with an ECDSA P-256 key or an RSA key of 2048 bits or more");
     if (!report->has_alternative_names)
       bad("has no names in its subjectAltName: clients do not look at the common name (RFC 9525)",
-          "get one with subjectAltName = DNS:" + host.name);
-    else if (is_ascii(host.name) && !net::covers(report->names, host.name, "xmpp-client"))
-      bad("is not for " + host.name + " but for " + names(report->names), "get one that names " + host.name);
+          "get one with subjectAltName = DNS:" + to_a_labels(host.name));
+    else if (!net::covers(report->names, to_a_labels(host.name), "xmpp-client"))
+      bad("is not for " + host.name + " but for " + names(report->names),
+          "get one that names " + to_a_labels(host.name));
     if (now_s_ > report->not_after_s)
       bad("expired on " + date(report->not_after_s), "renew it");
     else if (now_s_ < report->not_before_s)
@@ -141,10 +142,6 @@ private:
     if (is_good)
       good(subject, report->key_type + ", for " + names(report->names) + ", until " + date(report->not_after_s));
     return is_good;
-  }
-
-  static bool is_ascii(const std::string& text) {
-    return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
   }
 
   static std::string names(const net::certificate_names& from) {
@@ -178,21 +175,6 @@ private:
              "sysctl net.core.somaxconn=" + std::to_string(options_.listen.backlog) + ", or ask for less");
       std::fclose(file);
     }
-  }
-
-  void open_files() {
-    auto limit = net::get_open_files_limit().hard;
-    auto wanted =
-        std::max<std::uint64_t>(options_.server.open_files_min,
-                                options_.listen.connections_max ? options_.listen.connections_max + reserved_files : 0);
-    auto remedy = "raise it: LimitNOFILE= in the systemd unit, or ulimit -Hn before the start";
-    if (limit < options_.server.open_files_min)
-      wrong("open files", "the limit is " + std::to_string(limit) + ", less than server.open_files_min", remedy);
-    else if (limit < wanted)
-      warn("open files", "the limit is " + std::to_string(limit) + ", less than listen.connections_max needs", remedy);
-    else
-      good("open files", "the limit is " + std::to_string(limit) + ", enough for " +
-                             std::to_string(limit - reserved_files) + " clients");
   }
 
   void data_folder() {
@@ -233,6 +215,24 @@ private:
 };
 
 } // namespace
+
+finding judge_open_files(const config& options, std::uint64_t limit) {
+  auto& server = options.server;
+  auto clients = std::uint64_t{options.listen.connections_max};
+  auto is = "the limit is " + std::to_string(limit);
+  auto remedy = std::string{"raise it: LimitNOFILE= in the systemd unit, or ulimit -Hn before the start"};
+  if (limit < server.open_files_min)
+    return {grade::wrong, "open files",
+            is + ", less than server.open_files_min = " + std::to_string(server.open_files_min) + " (512 or more)",
+            remedy + "; or lower the option"};
+  if (clients != 0 && limit < clients + reserved_files)
+    return {grade::warning, "open files",
+            is + ", less than listen.connections_max = " + std::to_string(clients) + " needs", remedy};
+  return {grade::good,
+          "open files",
+          is + ", enough for " + std::to_string(limit - std::min(limit, reserved_files)) + " clients",
+          {}};
+}
 
 std::vector<finding> check(const config& options, std::int64_t now_s) {
   return inspection{options, now_s}.run();

@@ -24,6 +24,13 @@ struct finding {
 /// file in the data folder, which it removes again. `now_s`: since the epoch.
 std::vector<finding> check(const config& options, std::int64_t now_s);
 
+/// Files that a server may have open beside its connections: up to 320 of the store, and sockets, logs, shells.
+inline constexpr std::uint64_t reserved_files = 384;
+
+/// Whether a process that may have `limit` files open can run this configuration: `wrong` below
+/// `server.open_files_min`.
+finding judge_open_files(const config& options, std::uint64_t limit);
+
 /// Whether a server listens on this admin socket.
 bool is_running(const std::filesystem::path& admin_socket);
 

@@ -4,6 +4,7 @@
 #include "actors/random.hpp"
 #include "actors/version.hpp"
 #include "net/certificate.hpp"
+#include "protocol/idna.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -153,7 +154,7 @@ int complete(const std::filesystem::path& file) {
   for (auto& host : options->hosts)
     for (auto i = std::size_t{0}; i < host.certificate_files.size(); ++i)
       domains_of[{host.certificate_files[i], i < host.key_files.size() ? host.key_files[i] : std::filesystem::path{}}]
-          .push_back(host.name);
+          .push_back(to_a_labels(host.name));
   for (auto& [files, domains] : domains_of) {
     auto& [certificate, key] = files;
     if (key.empty() || std::filesystem::exists(certificate, failure) || std::filesystem::exists(key, failure))
@@ -186,8 +187,10 @@ int init(const std::filesystem::path& folder, std::vector<std::string> domains, 
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
   auto certificate = folder / "certificate.pem";
   auto key = folder / "key.pem";
+  auto certified = domains;
+  std::transform(domains.begin(), domains.end(), certified.begin(), to_a_labels);
   if (!std::filesystem::exists(certificate) || !std::filesystem::exists(key))
-    if (auto done = net::make_self_signed(domains, certificate_days, certificate.string(), key.string()); !done)
+    if (auto done = net::make_self_signed(certified, certificate_days, certificate.string(), key.string()); !done)
       return complain(done.why());
   auto text = first_config(domains, registration);
   auto options = parse_config(text, std::filesystem::absolute(folder));

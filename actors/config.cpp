@@ -227,8 +227,8 @@ const std::vector<option<config>>& server_options() {
         "admin.socket in the data folder. At most 107 bytes with its folder."),
       o("server", "open_files_min", at_restart, AT(server.open_files_min),
         "The server raises its open-file limit to the hard limit at start and refuses to start below this. Each "
-        "connection takes one file; 64 are kept for the store.")
-          .in("files", 256, 100'000'000),
+        "connection takes one file; 384 are kept for the store and the rest.")
+          .in("files", 512, 100'000'000),
       o("server", "shutdown_timeout_s", live, AT(server.shutdown_timeout_s),
         "How long clients may take to close their streams on a shutdown. More: slow clients part in order; less: a "
         "quicker restart.")
@@ -289,10 +289,10 @@ const std::vector<option<config>>& server_options() {
         "From accepting a connection to its sign-in, TLS included; no trickle of bytes extends it. More: slow links; "
         "less: strangers hold sockets for a shorter time.")
           .in("seconds", 1, 3'600),
-      o("c2s", "write_timeout_s", live, AT(c2s.write_timeout_s),
+      o("c2s", "write_timeout_s", at_restart, AT(c2s.write_timeout_s),
         "A client that takes none of its waiting bytes for so long is disconnected.")
           .in("seconds", 1, 3'600),
-      o("c2s", "keepalive_s", live, AT(c2s.keepalive_s),
+      o("c2s", "keepalive_s", at_restart, AT(c2s.keepalive_s),
         "Silence after which the kernel asks whether the client is still there (TCP keepalive); 0: it never asks. "
         "Less: "
         "lost clients are noticed sooner, but phones wake up.")
@@ -382,7 +382,9 @@ const std::vector<option<config>>& server_options() {
         "Reads from disk that wait; beyond, they fail and the client is told to try later.")
           .in("reads", 64, 10'000'000),
       o("storage", "free_bytes_min", live, AT(storage.free_bytes_min),
-        "Below so much free space on the data folder's disk `troupe check` and the log warn.")
+        "Below so much free space on the data folder's disk all durable work is refused with resource-constraint, "
+        "until "
+        "there is a sixteenth more. More: the rest of the machine keeps its room; less: the disk can be used up.")
           .in("bytes", 0, 1'024 * gib),
       // log
       o("log", "format", at_restart, AT(log.format),
@@ -1042,6 +1044,27 @@ std::vector<config_change> diff(const config& before, const config& after) {
     if (!has(before, after.host_labels[i]))
       out.push_back({"hosts." + after.host_labels[i], "", in_quotes(after.hosts[i].name), false});
   return out;
+}
+
+config in_force(const config& running, config next) {
+  for (auto& row : server_options())
+    if (!row.is_live)
+      row.set(next, row.get(running));
+  auto hosts = running.hosts;
+  for (auto i = std::size_t{0}; i < hosts.size(); ++i) {
+    auto label = std::find(next.host_labels.begin(), next.host_labels.end(), running.host_labels[i]);
+    if (label == next.host_labels.end())
+      continue;
+    hosts[i] = next.hosts[std::size_t(label - next.host_labels.begin())];
+    hosts[i].name = running.hosts[i].name;
+    for (auto& row : host_options())
+      if (!row.is_live)
+        row.set(hosts[i], row.get(running.hosts[i]));
+  }
+  next.hosts = std::move(hosts);
+  next.host_labels = running.host_labels;
+  next.caf_options = running.caf_options;
+  return next;
 }
 
 void apply(const config& from, caf::actor_system_config& to) {

@@ -167,6 +167,10 @@ struct config_change {
 /// What a reload would change, in the table's order; hosts that came or went stand with their whole section's name.
 std::vector<config_change> diff(const config& before, const config& after);
 
+/// What holds after a reload of `next`: its live options, and of `running` the others, hosts that came or went
+/// included.
+config in_force(const config& running, config next);
+
 /// All options as `name`, `value`, in the table's order, hosts last.
 std::vector<std::pair<std::string, std::string>> list_options(const config& from);
 

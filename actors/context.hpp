@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/config.hpp"
+#include "actors/hasher_pool.hpp"
 #include "actors/idle_queue.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/router.hpp"
@@ -33,7 +34,8 @@ struct host {
 
 /// What a reload may change, as one immutable snapshot.
 struct live_settings {
-  config options;
+  config options;                     ///< What is in force.
+  std::vector<config_change> waiting; ///< What the file says otherwise; needs a restart.
   std::unordered_map<std::string, std::shared_ptr<const host>> hosts; ///< By prepared domain.
   std::shared_ptr<const net::tls_context> tls;
   std::shared_ptr<const stream_policy> streams;
@@ -45,14 +47,15 @@ struct live_settings {
 class user;
 
 struct server_context {
-  explicit server_context(std::uint32_t shard_count) : route(shard_count), idle(shard_count) {}
+  server_context(std::uint32_t shard_count, std::uint32_t hasher_count)
+      : route(shard_count), idle(shard_count), hashers(hasher_count) {}
 
   router route;
   session_table sessions;
   std::unique_ptr<writer> storage;
   std::vector<std::unique_ptr<replica>> replicas; ///< By shard.
   std::vector<idle_queue<user>> idle;             ///< By shard: fed by its users, emptied by the shard.
-  hasher_actor hasher;                            ///< Restarted in place, so the handle stays.
+  hasher_pool hashers;
   std::unique_ptr<net::accept_limiter> limiter;
   std::string secret;   ///< For the salts of accounts that don't exist; random, kept with the data.
   stream_limits limits; ///< As configured at the start: parsers are made with them.

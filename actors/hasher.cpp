@@ -6,11 +6,11 @@
 
 namespace xmpp {
 
-hasher::hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent)
-    : supervised(cfg, actor_kind::hasher, std::move(parent)) {}
+hasher::hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent, std::uint32_t number)
+    : supervised(cfg, actor_kind::hasher, std::move(parent)), number_(number) {}
 
 hasher::behavior_type hasher::make_behavior() {
-  begin({}, "hasher");
+  begin({}, std::to_string(number_));
   return {
       [this](const msg::check_password& x) {
         if (mailbox_size() > waiting_max)

@@ -11,13 +11,17 @@ class hasher final : public supervised<hasher_actor> {
 public:
   static constexpr std::uint32_t waiting_max = 2'000;
 
-  hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent);
+  /// `number`: of all hashers, for people.
+  hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent, std::uint32_t number);
   behavior_type make_behavior() override;
 
 protected:
   void restart() override {}
   void on_stop(const std::string&) override {}
   msg::description describe() const override;
+
+private:
+  const std::uint32_t number_;
 };
 
 } // namespace xmpp

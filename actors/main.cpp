@@ -34,7 +34,7 @@ int serve(const config& options) {
   if (!started) {
     log::stop();
     std::cerr << "troupe: " << started.error().text << '\n';
-    return 1;
+    return started.code() == errc::bad_request ? 2 : 1;
   }
   auto running = *std::move(started);
   auto waiter = std::thread{[&] {

@@ -1,5 +1,6 @@
 #include "actors/server.hpp"
 
+#include "actors/check.hpp"
 #include "actors/hasher.hpp"
 #include "actors/listener.hpp"
 #include "actors/log.hpp"
@@ -10,6 +11,7 @@
 #include "persistence/accounts.hpp"
 #include "protocol/caps.hpp"
 #include "protocol/disco.hpp"
+#include "protocol/idna.hpp"
 #include "protocol/parser.hpp"
 #include "protocol/sasl.hpp"
 
@@ -55,11 +57,14 @@ result<std::string> load_secret(const std::filesystem::path& folder) {
 
 template <class Listen>
 net::accept_limits accept_limits_of(const Listen& listen) {
+  auto files = net::get_open_files_limit().soft;
   auto limits = net::accept_limits{};
   limits.at_once_max = listen.per_address_max;
   limits.per_minute_max = listen.per_address_per_minute;
   limits.burst_max = listen.per_address_burst;
   limits.total_max = listen.connections_max;
+  if (limits.total_max == 0 && files > reserved_files)
+    limits.total_max = std::uint32_t(std::min<std::uint64_t>(files - reserved_files, UINT32_MAX));
   limits.loopback_is_exempt = listen.loopback_is_exempt;
   return limits;
 }
@@ -88,7 +93,14 @@ const host* live_settings::find_host(std::string_view domain) const {
   return nullptr;
 }
 
+std::chrono::milliseconds drain_delay(std::size_t index, std::uint32_t per_second) noexcept {
+  return std::chrono::milliseconds{index * 1'000 / std::max(1u, per_second)};
+}
+
 result<std::unique_ptr<server>> server::start(const config& options) {
+  auto files = judge_open_files(options, net::raise_open_files_limit().soft);
+  if (files.what == finding::grade::wrong)
+    return error{errc::bad_request, files.subject + ": " + files.text + "\n-> " + files.remedy};
   initialize_xml();
   auto self = std::unique_ptr<server>{new server};
   self->file_ = options.file;
@@ -97,7 +109,7 @@ result<std::unique_ptr<server>> server::start(const config& options) {
   self->system_config_ = std::make_unique<caf::actor_system_config>();
   apply(options, *self->system_config_);
   self->system_ = std::make_unique<caf::actor_system>(*self->system_config_);
-  self->context_ = std::make_unique<server_context>(options.storage.shards);
+  self->context_ = std::make_unique<server_context>(options.storage.shards, options.sign_in.hasher_threads);
   auto& context = *self->context_;
   context.limits = options.c2s.limits;
   for (auto& one : options.hosts)
@@ -114,9 +126,11 @@ result<std::unique_ptr<server>> server::start(const config& options) {
   return self;
 }
 
-result<std::shared_ptr<const live_settings>> server::make_live(const config& options) const {
+result<std::shared_ptr<const live_settings>> server::make_live(const config& options,
+                                                               std::vector<config_change> waiting) const {
   auto live = std::make_shared<live_settings>();
   live->options = options;
+  live->waiting = std::move(waiting);
   auto tls = net::tls_options{};
   tls.tickets = ticket_keys_;
   auto streams = std::make_shared<stream_policy>();
@@ -154,10 +168,12 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
     stream.extra_features_bound = caps_element(caps_node, host_info_element(info, all_host_features())).bytes();
     streams->hosts.push_back(std::move(stream));
     live->hosts.emplace(one.name, std::move(made));
+    auto names = std::vector<std::string>{one.name}; // as streams are addressed, and as TLS names servers
+    if (auto ascii = to_a_labels(one.name); ascii != one.name)
+      names.push_back(ascii);
     for (auto i = std::size_t{0}; i < one.certificate_files.size(); ++i)
       tls.certificates.push_back(
-          {{one.name},
-           one.certificate_files[i].string(),
+          {names, one.certificate_files[i].string(),
            i < one.key_files.size() ? one.key_files[i].string() : one.certificate_files[i].string(),
            one.client_ca_file.empty() ? net::client_certificates::ignore : net::client_certificates::request,
            one.client_ca_file.string()});
@@ -189,6 +205,7 @@ result<void> server::open_store(const config& options) {
   how.batch_bytes_max = storage.batch_bytes_max;
   how.log_bytes_max = storage.log_bytes_max;
   how.reads_waiting_max = storage.reads_waiting_max;
+  how.free_bytes_min = storage.free_bytes_min;
   context_->storage = std::make_unique<writer>(*std::move(opened), how, [](const storage_health& x) {
     if (x.failed)
       log::error("storage.failed", {{"reason", x.reason}});
@@ -228,6 +245,8 @@ result<void> server::start_actors(const config& options) {
       auto what = listening{};
       auto actual = net::local_address(fd->get());
       what.where = actual ? *actual : *where;
+      if (where->is_any() && !what.where.is_v6())
+        log::warning("listener.without_ipv6", {{"address", what.where.text()}});
       what.name = std::string{direct_tls ? "c2s_tls " : "c2s "} + what.where.text();
       what.direct_tls = direct_tls;
       what.backlog = int(options.listen.backlog);
@@ -274,11 +293,12 @@ result<void> server::start_actors(const config& options) {
                  }};
   };
   auto top = std::vector<child>{};
-  top.push_back({"hasher", [&context](supervisor& s) {
-                   auto made = s.system().spawn<hasher, caf::detached>(s.self_ptr());
-                   context.hasher = made;
-                   return caf::actor_cast<caf::strong_actor_ptr>(made);
-                 }});
+  for (auto i = 0u; i < options.sign_in.hasher_threads; ++i)
+    top.push_back({"hasher " + std::to_string(i), [&context, i](supervisor& s) {
+                     auto made = s.system().spawn<hasher, caf::detached>(s.self_ptr(), i);
+                     context.hashers.set(i, made);
+                     return caf::actor_cast<caf::strong_actor_ptr>(made);
+                   }});
   // A client that is let in before its account has a shard would be turned away.
   top.push_back(below("shards", std::move(shards), {}));
   top.back().comes_first = true;
@@ -350,13 +370,16 @@ result<std::vector<std::string>> server::reload() {
     return next.error();
   // What needs a restart stays as it is; the rest of the new file counts from now on.
   auto lines = std::vector<std::string>{};
-  for (auto& change : diff(before->options, *next))
+  auto waiting = diff(before->options, *next);
+  for (auto& change : waiting)
     lines.push_back(change.name + ": " + change.before + " -> " + change.after +
                     (change.is_live ? "" : " (needs a restart)"));
-  auto live = make_live(*next);
+  std::erase_if(waiting, [](auto& change) { return change.is_live; });
+  auto live = make_live(in_force(before->options, *next), std::move(waiting));
   if (!live)
     return live.error();
   context_->swap_live(*std::move(live));
+  context_->storage->set_free_bytes_min(next->storage.free_bytes_min);
   log::set_levels(next->log.level, next->log.levels);
   context_->limiter->set_limits(accept_limits_of(next->listen));
   lines.push_back("certificates read again");
@@ -371,19 +394,15 @@ void server::drain() {
     caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
   // The sending away is bounded in rate, so that whoever takes the clients is not overrun.
   auto live = context_->live();
-  auto rate = std::max(1u, live->options.server.drain_per_second);
-  auto delay = std::chrono::milliseconds{0};
-  auto sent = 0u;
+  auto rate = live->options.server.drain_per_second;
+  auto sent = std::size_t{0};
   auto all = std::vector<session_actor>{};
   context_->sessions.for_each([&](const jid&, const session_actor& x) { all.push_back(x); });
   auto how = msg::end_stream{live->options.server.drain_host.empty() ? errc::system_shutdown : errc::see_other_host,
                              {},
                              live->options.server.drain_host};
-  for (auto& one : all) {
-    caf::delayed_anon_send(one, delay, how);
-    if (++sent % std::max(1u, rate / 10) == 0)
-      delay += std::chrono::milliseconds{100};
-  }
+  for (auto& one : all)
+    caf::delayed_anon_send(one, drain_delay(sent++, rate), how);
 }
 
 void server::stop() {
@@ -419,7 +438,7 @@ server::~server() {
   if (context_)
     context_->route.clear();
   if (context_)
-    context_->hasher = hasher_actor{};
+    context_->hashers.clear();
   system_ = nullptr; // waits for the actors
   reactors_.clear();
   context_ = nullptr;

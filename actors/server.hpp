@@ -6,7 +6,10 @@
 #include "actors/supervisor.hpp"
 #include "protocol/error.hpp"
 
+#include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -18,9 +21,13 @@ namespace xmpp {
 
 class shell_backend;
 
+/// When `drain` ends the stream of that index, from 0 on, so that `per_second` of them end in any second.
+std::chrono::milliseconds drain_delay(std::size_t index, std::uint32_t per_second) noexcept;
+
 class server {
 public:
-  /// Opens the store, binds the ports and starts all actors. Fails with words for the operator: what could not be had.
+  /// Raises the open-file limit, opens the store, binds the ports and starts all actors. Fails with words for the
+  /// operator: what could not be had; `bad_request`: the configuration asks for what this machine cannot give.
   static result<std::unique_ptr<server>> start(const config& options);
   ~server();
 
@@ -47,7 +54,8 @@ public:
 
 private:
   server() = default;
-  result<std::shared_ptr<const live_settings>> make_live(const config& options) const;
+  result<std::shared_ptr<const live_settings>> make_live(const config& options,
+                                                         std::vector<config_change> waiting = {}) const;
   result<void> open_store(const config& options);
   result<void> start_actors(const config& options);
 

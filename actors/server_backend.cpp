@@ -55,7 +55,7 @@ result<void> server_backend::set_credentials(const jid& account, const std::stri
   if (!prepared)
     return errc::not_acceptable;
   auto& context = of_.context();
-  auto derived = ask<msg::derived>(of_.system(), context.hasher,
+  auto derived = ask<msg::derived>(of_.system(), context.hashers.next(),
                                    msg::derive{*prepared, context.live()->options.sign_in.scram_iterations});
   if (!derived)
     return derived.error();
@@ -181,6 +181,13 @@ shell_backend::fields server_backend::settings() {
   return list_options(of_.context().live()->options);
 }
 
+shell_backend::fields server_backend::waiting_settings() {
+  auto result = fields{};
+  for (auto& one : of_.context().live()->waiting)
+    result.emplace_back(one.name, one.after);
+  return result;
+}
+
 result<std::vector<std::string>> server_backend::reload() {
   return of_.reload();
 }
@@ -208,19 +215,14 @@ shell_backend::fields server_backend::health() {
           {"storage_batches", std::to_string(counters.batches)},
           {"storage_log_bytes", std::to_string(counters.log_bytes)},
           {"storage_trims", std::to_string(counters.trims)},
+          {"storage_free_bytes", std::to_string(counters.free_bytes)},
           {"storage_queue_bytes", std::to_string(counters.queue_bytes)},
           {"log_events_dropped", std::to_string(log::dropped())},
           {"sessions_online", std::to_string(of_.context().sessions.size())}};
 }
 
 shell_backend::fields server_backend::version() {
-  auto text = [](auto... x) {
-    auto joined = std::string{};
-    ((joined += (joined.empty() ? "" : ".") + std::to_string(x)), ...);
-    return joined;
-  };
-  return {{"CAF", text(CAF_MAJOR_VERSION, CAF_MINOR_VERSION, CAF_PATCH_VERSION)},
-          {"data folder", of_.context().live()->options.server.data_folder.string()}};
+  return {{"data folder", of_.context().live()->options.server.data_folder.string()}};
 }
 
 } // namespace xmpp

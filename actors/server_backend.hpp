@@ -23,6 +23,7 @@ public:
   fields log_levels() override;
   result<void> set_log_level(const std::string& component, const std::string& level) override;
   fields settings() override;
+  fields waiting_settings() override;
   result<std::vector<std::string>> reload() override;
   result<std::vector<std::string>> drain() override;
   result<void> shutdown() override;

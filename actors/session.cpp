@@ -109,6 +109,7 @@ session::behavior_type session::make_behavior() {
       },
       [](const std::shared_ptr<msg::tls_established>& x) {
         auto& me = self();
+        me.tls_ = x->facts.choice;
         if (!me.negotiating_)
           return;
         auto info = tls_info{};
@@ -203,7 +204,7 @@ std::chrono::milliseconds session::carry_out_one(act::look_up& x) {
 }
 
 std::chrono::milliseconds session::carry_out_one(act::check_password& x) {
-  request(server_.hasher, until_deadline, msg::check_password{std::move(x.password), std::move(x.stored)})
+  request(server_.hashers.next(), until_deadline, msg::check_password{std::move(x.password), std::move(x.stored)})
       .then(
           [this](const msg::password_checked& p) {
             if (!negotiating_)
@@ -228,7 +229,7 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
     registered(errc::resource_constraint);
     return {};
   }
-  request(server_.hasher, until_deadline, msg::derive{std::move(x.password), options.sign_in.scram_iterations})
+  request(server_.hashers.next(), until_deadline, msg::derive{std::move(x.password), options.sign_in.scram_iterations})
       .then(
           [this, registered, account = x.account](const msg::derived& d) {
             if (d.failure != errc::none)
@@ -484,9 +485,8 @@ msg::description session::describe() const {
       {"elements waiting", std::to_string(control_->waiting.load())},
       {"account known", user_ ? "yes" : "no"},
   };
-  if (transport_)
-    if (auto tls = transport_->tls())
-      result.fields.emplace_back("tls", tls->version + " " + tls->cipher);
+  if (tls_.version != 0)
+    result.fields.emplace_back("tls", tls_.text());
   return result;
 }
 

@@ -93,6 +93,7 @@ private:
   std::string lang_; ///< Of the stream: that of stanzas which say none.
   element presence_; ///< Its last broadcast one; none: unavailable.
   net::address peer_;
+  net::tls_choice tls_; ///< The transport forgets its own.
   std::int8_t priority_ = 0;
   bool interested_ = false;
   bool wants_blocks_ = false;

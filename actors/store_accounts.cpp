@@ -3,7 +3,9 @@
 #include "persistence/accounts.hpp"
 #include "persistence/rosters.hpp"
 #include "persistence/store.hpp"
+#include "persistence/subscriptions.hpp"
 #include "persistence/writer.hpp"
+#include "protocol/roster.hpp"
 #include "protocol/sasl.hpp"
 
 #include <algorithm>
@@ -16,21 +18,27 @@ namespace {
 class store_accounts final : public account_admin {
 public:
   store_accounts(const config& options, std::unique_ptr<store> opened)
-      : shards_(options.storage.shards), iterations_(options.sign_in.scram_iterations), writer_(std::move(opened)) {}
+      : shards_(options.storage.shards), iterations_(options.sign_in.scram_iterations), writer_(std::move(opened)) {
+    for (auto& one : options.hosts)
+      hosts_.push_back(one.name);
+  }
 
   result<void> add(const jid& account, const std::string& password) override { return set(account, password, true); }
   result<void> set_password(const jid& account, const std::string& password) override {
     return set(account, password, false);
   }
 
-  // TODO: contacts keep their subscriptions until they next send presence; a running server tells them at once.
   result<void> remove(const jid& account) override {
     auto at = place(account);
-    auto known = read<bool>([&](const reader& from) { return accounts::exists(from, at); });
+    auto known = read<user_records>([&](const reader& from) { return load_user(from, at); });
     if (!known)
       return known.error();
-    if (!*known)
+    if (!known->account)
       return errc::item_not_found;
+    // First what belongs to others: interrupted, it is done again. Contacts of other servers cannot be told.
+    for (auto& item : known->roster.items)
+      if (auto done = part(item, account); !done)
+        return done;
     auto changes = write_set{};
     accounts::erase(changes, at);
     return commit(at, changes);
@@ -56,6 +64,35 @@ public:
   }
 
 private:
+  /// A local contact's side of what a running server sends in the name of a removed account (RFC 6121, 2.5.2).
+  result<void> part(const roster_item& item, const jid& removed) {
+    if (std::find(hosts_.begin(), hosts_.end(), item.contact.domain()) == hosts_.end() || !item.contact.has_local())
+      return {};
+    auto at = place(item.contact);
+    auto contact = read<user_records>([&](const reader& from) { return load_user(from, at); });
+    if (!contact)
+      return contact.error();
+    if (!contact->account)
+      return {};
+    auto& roster = contact->roster;
+    auto before = roster.state_of(removed.bare_text());
+    auto after = before;
+    if (has_to(item.subscription) || item.ask)
+      after = step(after, direction::inbound, stanza_type::unsubscribe).next;
+    if (has_from(item.subscription))
+      after = step(after, direction::inbound, stanza_type::unsubscribed).next;
+    if (after == before)
+      return {};
+    auto changes = write_set{};
+    if (roster.find(removed.bare_text())) {
+      rosters::put(changes, at, item_in_state(roster, removed, after));
+      rosters::put_version(changes, at, roster.version + 1);
+    }
+    if (before.pending_in && !after.pending_in)
+      subscriptions::erase(changes, at, removed);
+    return commit(at, changes);
+  }
+
   account_place place(const jid& account) const { return {shard_of(account.bare_text(), shards_), account}; }
 
   /// On a thread that may wait for the disk.
@@ -104,6 +141,7 @@ private:
 
   std::uint32_t shards_;
   std::uint32_t iterations_;
+  std::vector<std::string> hosts_;
   writer writer_;
 };
 

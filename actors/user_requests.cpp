@@ -91,7 +91,7 @@ void user::answer_with(const stanza& x, std::optional<std::string> record) {
 }
 
 void user::change_password(const stanza& x, const stanza& reply, std::string password) {
-  request(server_.hasher, std::chrono::seconds{30},
+  request(server_.hashers.next(), std::chrono::seconds{30},
           msg::derive{std::move(password), server_.live()->options.sign_in.scram_iterations})
       .then(
           [this, x, reply](const msg::derived& d) {

@@ -133,7 +133,10 @@ void user::own_subscription(const stanza& x) {
     return refuse(x, errc::remote_server_not_found);
   apply(t, direction::outbound, contact, stanza{x.tree, account_, contact}, x);
   if (goes_nowhere && t.forward)
-    after_commits([this, x] { refuse(x, errc::remote_server_not_found); });
+    after_commits([this, x](errc failure) {
+      if (failure == errc::none)
+        refuse(x, errc::remote_server_not_found);
+    });
 }
 
 void user::inbound_subscription(const stanza& x) {

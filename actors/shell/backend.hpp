@@ -48,8 +48,10 @@ public:
   virtual fields log_levels() = 0;
   /// Fails with `item_not_found` (component) or `bad_request` (level).
   virtual result<void> set_log_level(const std::string& component, const std::string& level) = 0;
-  /// All options as they are now, secrets left out.
+  /// All options as they are in force, secrets left out.
   virtual fields settings() = 0;
+  /// Of those, what the file says otherwise since the start: it needs a restart. Empty: it is gone from the file.
+  virtual fields waiting_settings() { return {}; }
   /// What SIGHUP does; what changed and what needs a restart, a line each.
   virtual result<std::vector<std::string>> reload() = 0;
   /// Accepts no more connections, sends the clients away bit by bit; returns at once with what is going to happen.

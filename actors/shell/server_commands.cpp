@@ -4,6 +4,8 @@
 
 #include <caf/config.hpp>
 
+#include <algorithm>
+
 namespace xmpp::shell {
 
 namespace {
@@ -52,10 +54,32 @@ result<void> log(context& with, const arguments& args) {
 }
 
 result<void> show_config(context& with, const arguments& args) {
-  auto view = table{{{"option", "option"}, {"value", "value", unit::text, true}}, {}, "no such option", {}};
-  for (auto& [name, text] : with.server.settings())
+  auto waiting = with.server.waiting_settings();
+  auto view = table{{{"option", "option"},
+                     {"value", "value", unit::text, true},
+                     {"", "file_says", unit::text, true, waiting.empty()}},
+                    {},
+                    "no such option",
+                    {}};
+  auto file_says = [&](const std::string& text) {
+    return with.out.look().json ? value{text}
+                                : value{text.empty() ? "not in the file any more: needs a restart"
+                                                     : "file says " + text + ": needs a restart",
+                                        tone::warning};
+  };
+  auto nothing = with.out.look().json ? value{} : value{""};
+  for (auto& one : with.server.settings()) {
+    if (!matches(args.word(0), one.first))
+      continue;
+    auto other = std::find_if(waiting.begin(), waiting.end(), [&](auto& x) { return x.first == one.first; });
+    view.rows.push_back(
+        {value{one.first}, value{one.second}, other == waiting.end() ? nothing : file_says(other->second)});
+    if (other != waiting.end())
+      waiting.erase(other);
+  }
+  for (auto& [name, text] : waiting) // what came or went as a whole
     if (matches(args.word(0), name))
-      view.rows.push_back({value{name}, value{text}});
+      view.rows.push_back({value{name}, value{}, file_says(text)});
   show(with, view);
   return {};
 }
@@ -95,8 +119,7 @@ result<void> show_version(context& with, const arguments&) {
                       {"CAF", "caf", value{caf}},
                       {"compiler", "compiler", value{__VERSION__}}}};
   for (auto& [title, text] : with.server.version())
-    if (key_of(title) != "caf")
-      view.fields.push_back({title, key_of(title), value{text}});
+    view.fields.push_back({title, key_of(title), value{text}});
   show(with, view);
   return {};
 }

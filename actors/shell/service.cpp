@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <future>
 #include <optional>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -24,6 +25,7 @@ using clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr int hello_timeout_ms = 5'000;
+constexpr auto last_words = milliseconds{1'000}; ///< For answers that are on their way when the service ends.
 
 /// A command's console at the other end of a link.
 class link_console : public console {
@@ -97,8 +99,18 @@ public:
   connection(int descriptor, uid_t uid, service& owner)
       : wire_(descriptor, link::side::server), uid_(uid), owner_(owner), thread_([this] { run(); }) {}
   ~connection() {
-    ::shutdown(wire_.descriptor(), SHUT_RDWR);
+    stop();
+    if (ended_.get_future().wait_until(*stop_until_) != std::future_status::ready)
+      ::shutdown(wire_.descriptor(), SHUT_RDWR);
     thread_.join();
+  }
+  /// Takes nothing more from the client, but what it was going to be told it is told, if it reads soon.
+  void stop() {
+    if (stop_until_)
+      return;
+    stop_until_ = clock::now() + last_words;
+    is_stopping_ = true;
+    ::shutdown(wire_.descriptor(), SHUT_RD);
   }
   bool has_ended() const { return has_ended_; }
 
@@ -109,6 +121,7 @@ private:
     // The descriptor stays ours until the thread is joined; the client need not wait for that.
     ::shutdown(wire_.descriptor(), SHUT_RDWR);
     has_ended_ = true;
+    ended_.set_value();
   }
 
   std::optional<client_hello> greet() {
@@ -130,7 +143,7 @@ private:
     auto out = link_console{wire_, client};
     auto with = context{out, owner_.server_, owner_.system_};
     auto got = frame{};
-    while (!out.is_gone() && wire_.receive(got, -1) == link::outcome::frame) {
+    while (!is_stopping_ && !out.is_gone() && wire_.receive(got, -1) == link::outcome::frame) {
       switch (got.type) {
       case frame_type::command:
         out.begin();
@@ -166,7 +179,9 @@ private:
   link wire_;
   uid_t uid_;
   service& owner_;
-  std::atomic<bool> has_ended_{false};
+  std::optional<clock::time_point> stop_until_;
+  std::atomic<bool> is_stopping_{false}, has_ended_{false};
+  std::promise<void> ended_;
   std::thread thread_; // last: it uses the others
 };
 
@@ -175,6 +190,8 @@ service::service(service_options options, shell_backend& server, caf::actor_syst
 
 service::~service() {
   stop_listening();
+  for (auto& one : connections_)
+    one->stop();
   connections_.clear();
   ::close(wake_);
 }

@@ -104,6 +104,16 @@ BOOST_AUTO_TEST_CASE(a_certificate_for_another_domain_is_wrong) {
   BOOST_TEST(!is_sound(all));
 }
 
+BOOST_AUTO_TEST_CASE(certificates_name_domains_by_their_a_labels) {
+  make_certificate({"localhost", "xn--bcher-kva.example"});
+  for (auto name : {"bücher.example", "xn--bcher-kva.example"})
+    BOOST_TEST(is_sound(look("[hosts.books]\nname = \"" + std::string{name} +
+                             "\"\ncertificate_files = [\"certificate.pem\"]\nkey_files = [\"key.pem\"]\n")));
+  BOOST_TEST(is_wrong(trouble(look("[hosts.books]\nname = \"bücher.lit\"\ncertificate_files = "
+                                   "[\"certificate.pem\"]\nkey_files = [\"key.pem\"]\n"),
+                              "is not for bücher.lit")));
+}
+
 BOOST_AUTO_TEST_CASE(an_expired_certificate_is_wrong_and_one_that_soon_will_be_is_told) {
   make_certificate({"localhost"}, 30);
   BOOST_TEST(is_wrong(trouble(look("", now_s + 31 * 86'400), "expired on")));

@@ -426,6 +426,20 @@ BOOST_AUTO_TEST_CASE(log_levels_are_shown_and_changed) {
   BOOST_TEST(has(out.errors, "no such level"));
 }
 
+BOOST_AUTO_TEST_CASE(what_the_file_says_otherwise_is_marked) {
+  BOOST_TEST(run("config") == 0);
+  BOOST_TEST(!has(out.output, "restart"));
+  backend.waiting = {{"c2s.write_timeout_s", "90"}, {"hosts.new", "\"new.lit\""}, {"hosts.old", ""}};
+  BOOST_TEST(run("config c2s.*") == 0);
+  BOOST_TEST(out.output == "option               value\nc2s.write_timeout_s  60     file says 90: needs a restart\n");
+  BOOST_TEST(run("config hosts.*") == 0);
+  BOOST_TEST(has(out.output, "hosts.new  -      file says \"new.lit\": needs a restart\n"), out.output);
+  BOOST_TEST(has(out.output, "hosts.old  -      not in the file any more"), out.output);
+  out.how.json = true;
+  BOOST_TEST(run("config c2s.*") == 0);
+  BOOST_TEST(out.output == "[{\"option\":\"c2s.write_timeout_s\",\"value\":\"60\",\"file_says\":\"90\"}]\n");
+}
+
 BOOST_AUTO_TEST_CASE(configuration_reload_drain_and_version_are_shown) {
   BOOST_TEST(run("config c2s.*") == 0);
   BOOST_TEST(has(out.output, "c2s.write_timeout_s  60"));

@@ -67,6 +67,8 @@ result<void> fake_backend::set_log_level(const std::string& component, const std
 }
 
 result<void> fake_backend::shutdown() {
+  if (on_shutdown)
+    on_shutdown();
   auto guard = std::lock_guard{mutex};
   calls.push_back("shutdown");
   return {};

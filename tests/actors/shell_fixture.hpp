@@ -30,6 +30,7 @@ public:
   fields log_levels() override { return {{"session", "info"}, {"storage", "warning"}}; }
   result<void> set_log_level(const std::string& component, const std::string& level) override;
   fields settings() override { return {{"c2s.write_timeout_s", "60"}, {"tls.ciphers", "ECDHE+AESGCM"}}; }
+  fields waiting_settings() override { return waiting; }
   result<std::vector<std::string>> reload() override { return std::vector<std::string>{}; }
   result<std::vector<std::string>> drain() override { return std::vector<std::string>{"draining 3 sessions"}; }
   result<void> shutdown() override;
@@ -38,6 +39,8 @@ public:
   std::mutex mutex;
   std::map<std::string, std::string> accounts;
   std::vector<std::string> calls; ///< `send romeo@localhost: hi`
+  std::function<void()> on_shutdown = {};
+  fields waiting;
 };
 
 /// Collects what is written; answers and stops as told.

@@ -277,6 +277,34 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_service_ends_a_running_command) {
   BOOST_TEST(is_closed(*link));
 }
 
+BOOST_AUTO_TEST_CASE(the_command_that_ends_the_service_is_answered) {
+  start_service();
+  auto link = open();
+  auto ending = std::thread{};
+  backend.on_shutdown = [&] {
+    ending = std::thread{[&] { service.reset(); }};
+    while (link->send(frame_type::resize, shell::encode_width(80))) // until nothing more is taken from the client
+      std::this_thread::yield();
+  };
+  BOOST_TEST(link->send(frame_type::command, "shutdown"));
+  auto said = next(*link);
+  BOOST_TEST(said.payload == "the server shuts down\n");
+  BOOST_TEST((next(*link).type == frame_type::done));
+  BOOST_TEST(is_closed(*link));
+  ending.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_does_not_read_does_not_keep_the_service_from_its_end) {
+  start_service();
+  auto link = open();
+  // More answers than the socket takes.
+  for (auto i = 0; i < 1'000; ++i)
+    if (!link->send(frame_type::command, "help"))
+      break;
+  service.reset();
+  BOOST_TEST(!service);
+}
+
 BOOST_AUTO_TEST_CASE(commands_are_told_to_the_log_without_secrets) {
   auto told = std::vector<std::string>{};
   options.on_command = [&](std::uint32_t uid, std::string_view line, int exit) {

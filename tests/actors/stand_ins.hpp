@@ -141,7 +141,7 @@ private:
 
 struct server_fixture : actor_fixture {
   simulated_store store;
-  server_context server{1};
+  server_context server{1, 1};
   std::shared_ptr<std::vector<failure>> failures = std::make_shared<std::vector<failure>>();
   caf::strong_actor_ptr parent = caf::actor_cast<caf::strong_actor_ptr>(overseer(failures));
   config options;

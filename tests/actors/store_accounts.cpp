@@ -1,12 +1,17 @@
 #include "actors/store_accounts.hpp"
 
 #include "persistence/accounts.hpp"
+#include "persistence/rosters.hpp"
 #include "persistence/store.hpp"
+#include "persistence/subscriptions.hpp"
+#include "persistence/writer.hpp"
 #include "protocol/sasl.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <cstdlib>
+#include <functional>
+#include <future>
 
 using namespace xmpp;
 
@@ -25,6 +30,30 @@ struct data {
     auto out = accounts_of_store(options);
     BOOST_REQUIRE_MESSAGE(out, (out ? "" : out.error().text));
     return *std::move(out);
+  }
+
+  /// Lets `f` add to every account's records.
+  void change(std::function<void(write_set&, const jid&)> f) {
+    auto w = writer{raw()};
+    for (auto name : {"romeo", "juliet", "nurse", "paris"}) {
+      auto owner = *jid::make(name, "localhost");
+      auto order = command{};
+      f(order.changes, owner);
+      auto done = std::promise<bool>{};
+      BOOST_REQUIRE(w.submit(shard_of(owner.bare_text(), 4), order.encode(), [&](result<std::uint64_t> index) {
+                       done.set_value(index.has_value());
+                     }).has_value());
+      BOOST_TEST(done.get_future().get());
+    }
+  }
+  user_records records(const jid& account) {
+    return *load_user(raw()->view(tier::disk), {shard_of(account.bare_text(), 4), account});
+  }
+  std::unique_ptr<store> raw() {
+    auto where = store_options{};
+    where.folder = options.server.data_folder / "store";
+    where.shard_count = 4;
+    return *store::open(where);
   }
 
   std::filesystem::path folder;
@@ -77,6 +106,42 @@ BOOST_AUTO_TEST_CASE(a_removed_account_is_gone) {
   BOOST_TEST(accounts->remove(romeo).has_value());
   BOOST_TEST((accounts->remove(romeo).code() == errc::item_not_found));
   BOOST_TEST(accounts->list("localhost")->empty());
+}
+
+BOOST_AUTO_TEST_CASE(with_an_account_go_its_contacts_subscriptions_to_it) { // RFC 6121, 2.5.2
+  auto shard = [](const jid& x) { return account_place{shard_of(x.bare_text(), 4), x}; };
+  auto nurse = *jid::parse("nurse@localhost");
+  auto paris = *jid::parse("paris@localhost");
+  auto stranger = *jid::parse("benvolio@elsewhere.lit");
+  for (auto& one : {romeo, juliet, nurse, paris})
+    BOOST_TEST(open()->add(one, "secret").has_value());
+  auto item = [](const jid& contact, subscription x, bool ask = false) {
+    auto out = roster_item{};
+    out.contact = contact, out.name = "a friend", out.subscription = x, out.ask = ask;
+    return out;
+  };
+  change([&](write_set& changes, const jid& owner) {
+    if (owner == romeo)
+      for (auto& one : {item(juliet, subscription::both), item(nurse, subscription::from),
+                        item(paris, subscription::none, true), item(stranger, subscription::both)})
+        rosters::put(changes, shard(owner), one);
+    if (owner == juliet)
+      rosters::put(changes, shard(owner), item(romeo, subscription::both));
+    if (owner == nurse)
+      rosters::put(changes, shard(owner), item(romeo, subscription::to));
+    if (owner == paris)
+      subscriptions::put(changes, shard(owner), {romeo, 1, "<presence/>"});
+  });
+  auto version_before = records(juliet).roster.version;
+  BOOST_TEST(open()->remove(romeo).has_value());
+  auto hers = records(juliet).roster;
+  BOOST_REQUIRE(hers.items.size() == 1u);
+  BOOST_TEST((hers.items[0].subscription == subscription::none));
+  BOOST_TEST(hers.items[0].name == "a friend");
+  BOOST_TEST(hers.version > version_before);
+  BOOST_REQUIRE(records(nurse).roster.items.size() == 1u);
+  BOOST_TEST((records(nurse).roster.items[0].subscription == subscription::none));
+  BOOST_TEST(records(paris).roster.pending.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_text_that_may_not_be_a_password_is_refused) {

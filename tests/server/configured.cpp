@@ -3,6 +3,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
 using namespace xmpp::test;
 
 namespace {
@@ -118,6 +122,8 @@ BOOST_AUTO_TEST_CASE(a_host_may_keep_its_version_to_itself) { // XEP-0092, 7
   auto romeo = client{here, "romeo"};
   auto answer = romeo.get("<query xmlns='jabber:iq:version'/>", "localhost");
   BOOST_TEST(answer.to_string().find("<version") == std::string::npos);
+  auto shown = romeo.get("<query xmlns='http://jabber.org/protocol/disco#info'/>", "localhost");
+  BOOST_TEST(shown.to_string().find("jabber:iq:version") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(only_the_mechanisms_that_are_set_are_offered) {
@@ -167,6 +173,97 @@ BOOST_AUTO_TEST_CASE(an_account_that_was_idle_is_as_it_was) {
   auto again = client{here, juliet.who()};
   again.receives("<message><body>awake?</body></message>");
   romeo.receives("<presence from='{}' type='-'/>", again.full());
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_could_not_have_its_files_open_does_not_start) {
+  try {
+    auto here = configured{{{"server.open_files_min", "100000000"}}};
+    BOOST_TEST(here.is_peer());
+  } catch (const failure& x) {
+    auto text = std::string{x.what()};
+    for (auto part : {"server.open_files_min = 100000000", "512 or more", "LimitNOFILE"})
+      BOOST_TEST(text.find(part) != text.npos, text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_limit_of_open_files_is_raised_and_bounds_the_connections) {
+  auto here = server{{.settings = {{"server.open_files_min", "512"}}, .files_soft = 400, .files_hard = 600}};
+  if (here.is_peer())
+    return;
+  auto romeo = client{here, "romeo"};
+  auto some = std::vector<std::unique_ptr<wire>>{};
+  for (auto i = 0; i < 600 - 384 - 1; ++i)
+    some.push_back(std::make_unique<wire>(here.address(), here.port()));
+  auto late = wire{here.address(), here.port()};
+  BOOST_TEST(late.receive(clock::now() + patience()) == "");
+  romeo.ping();
+  some.front()->send("<?xml version='1.0'?>");
+  some.clear();
+  BOOST_TEST(here.stop() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(as_many_hashers_share_the_work_as_are_set) {
+  auto here = configured{{{"sign_in.hasher_threads", "3"}}};
+  if (here.is_peer())
+    return;
+  for (auto i = 0; i < 3; ++i)
+    registers(here, "romeo");
+  auto listed = here.shell("actors hasher", true);
+  auto number = 0;
+  for (auto at = listed.find("\"messages\":"); at != listed.npos; at = listed.find("\"messages\":", at + 1), ++number)
+    BOOST_TEST(std::atoi(listed.c_str() + at + 11) > 0, listed);
+  BOOST_TEST(number == 3);
+}
+
+BOOST_AUTO_TEST_CASE(with_too_little_room_on_the_disk_durable_work_is_refused_until_there_is_more) {
+  auto all = std::uintmax_t{1} << 40;
+  if (std::filesystem::space(std::filesystem::temp_directory_path()).available >= all)
+    return; // the option cannot ask for more than there is here
+  auto here = configured{{{"storage.free_bytes_min", std::to_string(all)}}};
+  if (here.is_peer())
+    return;
+  auto stranger = client{here};
+  stranger.opens();
+  stranger.features();
+  auto form = [](const std::string& name) {
+    return "<query xmlns='jabber:iq:register'><username>" + name + "</username><password>secret</password></query>";
+  };
+  BOOST_TEST(condition(stranger.set(form(unique("romeo")))) == "resource-constraint");
+  auto stats = here.shell("stats");
+  BOOST_TEST(stats.find("failed: only ") != stats.npos, stats);
+  BOOST_TEST(here.statistic("storage_free_bytes") > 0);
+  auto count = [&](std::string_view event) {
+    auto text = here.log();
+    auto n = 0;
+    for (auto at = text.find(event); at != text.npos; at = text.find(event, at + 1))
+      ++n;
+    return n;
+  };
+  BOOST_TEST(count("storage.failed") == 1); // once, whatever was refused
+  here.set("storage.free_bytes_min", "0");
+  here.shell("reload");
+  auto deadline = clock::now() + patience();
+  auto refused = std::string{};
+  do
+    refused = condition(stranger.set(form(unique("romeo"))));
+  while (refused != "" && clock::now() < deadline);
+  BOOST_TEST(refused == "");
+  BOOST_TEST(count("storage.recovered") == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_needs_a_restart_is_not_shown_as_if_it_were_in_force) {
+  auto here = configured{{{"c2s.depth_max", "32"}, {"c2s.sign_in_timeout_s", "30"}}};
+  if (here.is_peer())
+    return;
+  here.set("c2s.depth_max", "16");
+  here.set("c2s.sign_in_timeout_s", "40");
+  for (auto i = 0; i < 2; ++i) { // the second reload changes nothing
+    auto said = here.shell("reload");
+    BOOST_TEST(said.find("c2s.depth_max: 32 -> 16 (needs a restart)") != said.npos, said);
+    auto shown = here.shell("config c2s.*", true);
+    BOOST_TEST(shown.find(R"({"option":"c2s.depth_max","value":"32","file_says":"16"})") != shown.npos, shown);
+    BOOST_TEST(shown.find(R"({"option":"c2s.sign_in_timeout_s","value":"40","file_says":null})") != shown.npos, shown);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(too_many_strangers_push_out_the_oldest) {

@@ -524,6 +524,27 @@ BOOST_AUTO_TEST_CASE(clients_come_by_ipv6_too) {
   BOOST_TEST(secure.certificate_names() == "localhost");
 }
 
+BOOST_AUTO_TEST_CASE(what_protects_a_session_stays_known) {
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  for (auto [version, text] : {std::pair{TLS1_2_VERSION, "\"tls\":\"TLSv1.2 ECDHE-ECDSA-AES"},
+                               std::pair{TLS1_3_VERSION, "\"tls\":\"TLSv1.3 TLS_"}}) {
+    auto x = client{transport::direct_tls};
+    x.makes_tls({.version_min = version, .version_max = version});
+    x.opens();
+    x.features();
+    auto who = registers("romeo");
+    x.authenticates(who);
+    x.opens();
+    x.features();
+    x.binds();
+    auto listed = here.shell("sessions " + x.full(), true);
+    BOOST_TEST(listed.find(text) != listed.npos, listed);
+    x.ping();
+  }
+}
+
 // -- several hosts ----------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(the_certificate_is_chosen_by_the_name_in_the_handshake) {
@@ -533,6 +554,22 @@ BOOST_AUTO_TEST_CASE(the_certificate_is_chosen_by_the_name_in_the_handshake) {
     BOOST_TEST(stranger.wire().certificate_names() == host);
     stranger.opens(host);
     stranger.features();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_domain_beyond_ascii_is_one_domain_in_both_its_forms) { // RFC 7622, 3.2.1; RFC 6066, 3
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  auto stranger = client{here, transport::direct_tls};
+  stranger.makes_tls({.server_name = "xn--bcher-kva.lit"});
+  BOOST_TEST(stranger.wire().certificate_names() == "xn--bcher-kva.lit");
+  for (auto name : {"bücher.lit", "xn--bcher-kva.lit"}) {
+    auto plain = client{here};
+    plain.opens(name);
+    plain.features();
+    plain.starts_tls({.server_name = ""});
+    BOOST_TEST(plain.wire().certificate_names() == "xn--bcher-kva.lit");
   }
 }
 
