@@ -105,6 +105,9 @@ session::behavior_type session::make_behavior() {
         auto& me = self();
         me.log_end(x.reason, log_level::debug);
         me.leave();
+        // A pause after a failed attempt to sign in keeps this actor's memory until it is over: that shall be little.
+        me.negotiating_ = nullptr;
+        me.transport_ = nullptr;
         me.quit();
       },
       [](const std::shared_ptr<msg::tls_established>& x) {
