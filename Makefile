@@ -55,10 +55,10 @@ fuzz:
 	@tests/fuzz/run build-fuzz $(FUZZ_SECONDS)
 
 # Sanitizers slow the whole server down too much for its clients' patience; the layers below it are what they are for.
-# Protocol knows no threads.
+# Protocol knows no threads; and CAF is not instrumented: how it hands actors from thread to thread looks like races.
 check-sanitized:
 	@$(MAKE) --no-print-directory check SANITIZE=address,undefined TARGETS="test_net test_protocol test_persistence test_actors"
-	@$(MAKE) --no-print-directory check SANITIZE=thread TARGETS="test_net test_persistence test_actors"
+	@$(MAKE) --no-print-directory check SANITIZE=thread TARGETS="test_net test_persistence"
 
 format:
 	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i

@@ -55,7 +55,7 @@ using user_actor = caf::typed_actor<
     // Adds a session under the resource it asked for.
     caf::replies_to<msg::attach>::with<msg::attached>,
     // A session ended.
-    caf::reacts_to<msg::detach>,
+    caf::replies_to<msg::detach>::with<msg::detached>,
     // Says whether the account exists, and what proves its password.
     caf::replies_to<msg::lookup>::with<msg::found>,
     // Creates the account or changes its password.
@@ -75,7 +75,7 @@ using user_actor = caf::typed_actor<
 using shard_actor = caf::typed_actor<
     // The following go to the account's user, which is started if need be.
     caf::reacts_to<msg::deliver>, caf::reacts_to<msg::show>, caf::reacts_to<msg::sent>,
-    caf::replies_to<msg::attach>::with<msg::attached>, caf::reacts_to<msg::detach>,
+    caf::replies_to<msg::attach>::with<msg::attached>, caf::replies_to<msg::detach>::with<msg::detached>,
     caf::replies_to<msg::lookup>::with<msg::found>, caf::replies_to<msg::set_credentials>::with<msg::outcome>,
     caf::replies_to<msg::remove_account>::with<msg::outcome>,
     // A user has ended for want of work.

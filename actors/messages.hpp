@@ -78,6 +78,7 @@ struct detach {
   std::uint64_t session_id = 0;
   std::vector<jid> directed = {}; ///< Who was sent presence directly, and must know (RFC 6121, 4.6.3).
 };
+struct detached {}; ///< Nothing more comes from the account.
 
 /// From a user that has lost its state to the sessions of its account: attach again.
 struct attach_again {};
@@ -234,6 +235,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::sent)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attached)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::detach)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::detached)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::blocks_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::end_stream)

@@ -104,11 +104,12 @@ session::behavior_type session::make_behavior() {
       [](const msg::disconnected& x) {
         auto& me = self();
         me.log_end(x.reason, log_level::debug);
-        me.leave();
+        me.is_polite_ = false;
+        if (!std::exchange(me.ended_, true))
+          me.leave();
         // A pause after a failed attempt to sign in keeps this actor's memory until it is over: that shall be little.
         me.negotiating_ = nullptr;
         me.transport_ = nullptr;
-        me.quit();
       },
       [](const std::shared_ptr<msg::tls_established>& x) {
         auto& me = self();
@@ -290,25 +291,28 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
   what.anonymous = anonymous_ = x.is_anonymous;
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
   what.session_id = id();
+  attaching_ = true;
   request(server_.route.shard(x.account), until_deadline, std::move(what))
       .then(
           [this](const msg::attached& a) {
-            if (!negotiating_)
-              return;
-            if (a.failure != errc::none)
-              return carry_out(negotiating_->machine.bound(a.failure));
-            if (ended_) {
-              full_ = a.full;
+            attaching_ = false;
+            if (ended_) { // Meanwhile: the account must not keep what is no more.
+              if (a.failure == errc::none)
+                full_ = a.full;
               return leave();
             }
+            if (a.failure != errc::none)
+              return carry_out(negotiating_->machine.bound(a.failure));
             full_ = a.full;
             user_ = caf::actor_cast<user_actor>(a.user);
             blocks_ = a.blocks;
             carry_out(negotiating_->machine.bound(a.full));
           },
           [this](const caf::error&) {
-            if (negotiating_)
-              carry_out(negotiating_->machine.bound(errc::internal_server_error));
+            attaching_ = false;
+            if (ended_)
+              return leave();
+            carry_out(negotiating_->machine.bound(errc::internal_server_error));
           });
   return {};
 }
@@ -336,7 +340,6 @@ std::chrono::milliseconds session::carry_out_one(act::close& x) {
   ended_ = true;
   transport_->close({}, close_grace_ms);
   leave();
-  quit();
   return {};
 }
 
@@ -351,7 +354,9 @@ void session::write(std::string_view bytes) {
 }
 
 void session::deliver(const stanza& x) {
-  if (ended_ || full_.empty())
+  if (ended_ && !is_polite_)
+    return give_back(x);
+  if (full_.empty() && !is_polite_)
     return;
   thread_local auto bytes = std::string{};
   bytes.clear();
@@ -381,8 +386,10 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
     log_end("closed", log_level::debug);
   else
     log_end(condition_name(reason), log_level::info);
-  leave();
   auto bytes = std::string{};
+  is_polite_ = reason == errc::none && !full_.empty() && !negotiating_;
+  if (is_polite_)
+    return leave();
   if (negotiating_) {
     for (auto& one : negotiating_->machine.end(reason, text, see_other_host))
       if (auto* said = std::get_if<act::send>(&one))
@@ -391,7 +398,7 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
     bytes = reason == errc::none ? "</stream:stream>" : stream_error(reason, text, see_other_host);
   }
   transport_->close(bytes, close_grace_ms);
-  quit();
+  leave();
 }
 
 void session::log_end(std::string_view why, log_level if_not_bound) {
@@ -409,17 +416,36 @@ void session::log_end(std::string_view why, log_level if_not_bound) {
 void session::leave() {
   if (negotiating_)
     server_.unauthenticated.remove(id());
+  if (attaching_)
+    return; // Its answer leads here again.
   if (full_.empty())
-    return;
+    return quit();
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
   auto what = msg::detach{full_, id(), directed_ ? directed_->take() : std::vector<jid>{}};
+  // What the account has sent until it lets go still comes, and must not be lost with this actor.
+  auto let_go = [this] {
+    if (is_polite_ && transport_)
+      transport_->close("</stream:stream>", close_grace_ms);
+    quit();
+  };
+  auto ask = [&](const auto& whom) {
+    request(whom, caf::infinite, std::move(what))
+        .then([let_go](const msg::detached&) { let_go(); }, [let_go](const caf::error&) { let_go(); });
+  };
   if (user_)
-    send(user_, std::move(what));
+    ask(user_);
   else
-    send(server_.route.shard(full_), std::move(what));
+    ask(server_.route.shard(full_));
   user_ = nullptr;
   full_ = {};
+}
+
+/// For who is there, or for later (RFC 6121, 8.5.2.2); the account no longer knows this session by then.
+void session::give_back(const stanza& x) {
+  auto is_own = x.from.bare_text() == x.to.bare_text();
+  if (x.kind == stanza_kind::message || (x.is_request() && !is_own))
+    send(server_.route.shard(x.to), msg::deliver{x});
 }
 
 void session::blocks_changed(const msg::blocks_changed& x) {

@@ -63,7 +63,10 @@ private:
   /// Ends the stream: tells the account, tells the client why, and quits.
   void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
   void log_end(std::string_view why, log_level if_not_bound); ///< Before `leave`.
-  void leave();                                               ///< The account's side of the end.
+  /// The account's side of the end; this actor quits when the account has let go of it.
+  void leave();
+  /// A stanza that came too late.
+  void give_back(const stanza& x);
   void blocks_changed(const msg::blocks_changed& x);
   void attach_again();
 
@@ -98,6 +101,8 @@ private:
   bool interested_ = false;
   bool wants_blocks_ = false;
   bool anonymous_ = false;
+  bool attaching_ = false; ///< The account was asked and has not answered.
+  bool is_polite_ = false; ///< The client closed its stream, and is still written to until the account lets go.
   bool ended_ = false;
   std::uint32_t bound_s_ = 0; ///< When, since the epoch.
 };

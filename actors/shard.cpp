@@ -61,12 +61,13 @@ shard::behavior_type shard::make_behavior() {
       [this](const msg::show& x) { send(user_of(x.what.to.bare()), x); },
       [this](const msg::sent& x) { send(user_of(x.what.from.bare()), x); },
       [this](const msg::attach& x) { return delegate(user_of(x.account), x); },
-      [this](const msg::detach& x) {
+      [this](const msg::detach& x) -> caf::result<msg::detached> {
         // Nobody there: then nobody knows of that session, but those whom it told itself.
         if (auto i = users_.find(x.full.bare_text()); i != users_.end())
-          send(i->second, x);
-        else if (!x.directed.empty())
-          send(user_of(x.full.bare()), x);
+          return delegate(i->second, x);
+        if (!x.directed.empty())
+          return delegate(user_of(x.full.bare()), x);
+        return msg::detached{};
       },
       [this](const msg::lookup& x) { return delegate(user_of(x.account), x); },
       [this](const msg::set_credentials& x) { return delegate(user_of(x.account), x); },

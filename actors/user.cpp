@@ -51,7 +51,10 @@ user::behavior_type user::make_behavior() {
         }
         return me.attach(x);
       },
-      [](const msg::detach& x) { self().detach(x); },
+      [](const msg::detach& x) {
+        self().detach(x);
+        return msg::detached{};
+      },
       [](const msg::lookup& x) -> caf::result<msg::found> {
         auto& me = self();
         if (me.phase_ == phase::retiring)

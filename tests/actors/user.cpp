@@ -34,7 +34,10 @@ shard_actor::behavior_type remembering_shard(shard_actor::pointer, std::shared_p
             ++to->attached;
             return msg::attached{errc::none, x.account.with_resource("of-the-next")};
           },
-          [to](const msg::detach& x) { to->detached.emplace_back(x.full.text()); },
+          [to](const msg::detach& x) {
+            to->detached.emplace_back(x.full.text());
+            return msg::detached{};
+          },
           [to](const msg::lookup&) {
             ++to->lookups;
             return msg::found{errc::none, true, true, "of the next"};
