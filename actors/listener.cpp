@@ -51,6 +51,7 @@ void listener::open() {
   auto& c2s = live->options.c2s;
   if (c2s.keepalive_s != 0)
     net::set_keepalive(fd_->get(), int(c2s.keepalive_s), 30, 4);
+  net::set_unsent_max(fd_->get(), 128 * 1024);
   net::set_user_timeout(fd_->get(), c2s.write_timeout_s * 1000);
   auto& home = *what_.reactors.front();
   auto what = std::make_shared<const listening>(what_); // outlives this actor: connections are on their way

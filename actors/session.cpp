@@ -418,8 +418,10 @@ void session::leave() {
     server_.unauthenticated.remove(id());
   if (attaching_)
     return; // Its answer leads here again.
-  if (full_.empty())
+  if (full_.empty()) {
+    awaiting_drain_ = nullptr;
     return quit();
+  }
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
   auto what = msg::detach{full_, id(), directed_ ? directed_->take() : std::vector<jid>{}};
@@ -427,6 +429,7 @@ void session::leave() {
   auto let_go = [this] {
     if (is_polite_ && transport_)
       transport_->close("</stream:stream>", close_grace_ms);
+    awaiting_drain_ = nullptr; // Who waits is told by that.
     quit();
   };
   auto ask = [&](const auto& whom) {
@@ -444,6 +447,9 @@ void session::leave() {
 /// For who is there, or for later (RFC 6121, 8.5.2.2); the account no longer knows this session by then.
 void session::give_back(const stanza& x) {
   auto is_own = x.from.bare_text() == x.to.bare_text();
+  auto delay = x.child("delay", ns::delay);
+  if (delay && delay.attribute_or_empty("from") == x.to.domain())
+    return; // From the account's store, where it still is.
   if (x.kind == stanza_kind::message || (x.is_request() && !is_own))
     send(server_.route.shard(x.to), msg::deliver{x});
 }

@@ -320,6 +320,8 @@ void user::detach(const msg::detach& x) {
 }
 
 void user::drop_session(std::size_t index) {
+  if (bound_[index].id == offline_flush_to_)
+    offline_flush_ = 0; // What was not sent stays for the next one.
   auto view = std::move(views_[index]);
   views_.erase(views_.begin() + std::ptrdiff_t(index));
   bound_.erase(bound_.begin() + std::ptrdiff_t(index));

@@ -158,7 +158,8 @@ private:
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   std::uint16_t awaited_sessions_ = 0;
-  std::uint64_t offline_flush_ = 0; ///< The ticket of the one under way; newer messages wait behind it. 0: none.
+  std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way; newer messages wait behind it. 0: none.
+  std::uint64_t offline_flush_to_ = 0; ///< The session's number.
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;
@@ -178,8 +179,8 @@ private:
   struct pending {
     std::uint64_t ticket = 0;
     continuation then;
-    errc failure = errc::none;          ///< Refused at once, but others are before it.
-    jid contact = {};                   ///< Whose inbound subscription stanza it is; else empty.
+    errc failure = errc::none;             ///< Refused at once, but others are before it.
+    jid contact = {};                      ///< Whose inbound subscription stanza it is; else empty.
     std::vector<msg::show> presences = {}; ///< The same contact's, which came while it was committed.
   };
   std::vector<pending> pending_;

@@ -103,6 +103,7 @@ void user::deliver_offline(std::size_t session) {
   if (offline_.messages == 0 || offline_flush_ != 0)
     return;
   offline_flush_ = next_ticket_++;
+  offline_flush_to_ = bound_[session].id;
   deliver_offline_page(views_[session].full, {});
 }
 

@@ -203,6 +203,10 @@ void set_user_timeout(int fd, unsigned timeout_ms) noexcept {
   set_flag(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(timeout_ms));
 }
 
+void set_unsent_max(int fd, int bytes) noexcept {
+  set_flag(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, bytes);
+}
+
 open_files_limit get_open_files_limit() noexcept {
   auto limit = rlimit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);

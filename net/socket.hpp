@@ -98,6 +98,8 @@ accept_status accept(int listening_fd, accepted& into);
 void set_keepalive(int fd, int idle_s, int interval_s, int probes) noexcept;
 /// How long the kernel retries unacknowledged bytes before it gives up on the peer.
 void set_user_timeout(int fd, unsigned timeout_ms) noexcept;
+/// How much the system takes beyond what it can send at once: what it has taken is lost with the connection.
+void set_unsent_max(int fd, int bytes) noexcept;
 
 /// How many descriptors this process may have open.
 struct open_files_limit {
