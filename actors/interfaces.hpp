@@ -19,8 +19,8 @@ using supervised_actor = caf::typed_actor<caf::reacts_to<msg::verdict>>;
 using session_actor = caf::typed_actor<
     // Writes a stanza to the client.
     caf::reacts_to<msg::deliver>,
-    // Answers when everything before it has gone out; not at all when the session ends before.
-    caf::replies_to<msg::when_written>::with<msg::written>,
+    // Writes them, and answers when they have gone out; with an error when the session ends before.
+    caf::replies_to<msg::deliver_stored>::with<msg::written>,
     // The output queue is empty.
     caf::reacts_to<msg::drained>,
     // One element from the client.

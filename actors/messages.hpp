@@ -170,8 +170,10 @@ struct retired {
   jid account;
 };
 struct tick {};
-/// A user asks its session to answer when all that it sent before has gone out to the client.
-struct when_written {};
+/// A page of messages that waited for the client; its session answers when all have gone out.
+struct deliver_stored {
+  std::vector<stanza> what;
+};
 struct written {};
 
 // -- the byte side of a session --
@@ -256,7 +258,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::was_read)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::tick)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::when_written)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver_stored)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::written)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::stream_opened)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::drained)

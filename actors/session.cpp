@@ -64,7 +64,7 @@ session::behavior_type session::make_behavior() {
   // One set for all sessions.
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
-      [](const msg::when_written&) -> caf::result<msg::written> { return self().when_written(); },
+      [](const msg::deliver_stored& x) -> caf::result<msg::written> { return self().deliver_stored(x); },
       [](const msg::drained&) {
         if (auto waiting = std::exchange(self().awaiting_drain_, nullptr))
           for (auto& one : *waiting)
@@ -366,7 +366,10 @@ void session::deliver(const stanza& x) {
   write(bytes);
 }
 
-caf::result<msg::written> session::when_written() {
+caf::result<msg::written> session::deliver_stored(const msg::deliver_stored& x) {
+  for (auto& one : x.what)
+    if (!ended_)
+      deliver(one);
   if (ended_)
     return caf::make_error(caf::sec::runtime_error);
   control_->awaits_drain = true; // First, or the moment could pass unnoticed.
@@ -447,9 +450,6 @@ void session::leave() {
 /// For who is there, or for later (RFC 6121, 8.5.2.2); the account no longer knows this session by then.
 void session::give_back(const stanza& x) {
   auto is_own = x.from.bare_text() == x.to.bare_text();
-  auto delay = x.child("delay", ns::delay);
-  if (delay && delay.attribute_or_empty("from") == x.to.domain())
-    return; // From the account's store, where it still is.
   if (x.kind == stanza_kind::message || (x.is_request() && !is_own))
     send(server_.route.shard(x.to), msg::deliver{x});
 }

@@ -59,7 +59,7 @@ private:
   // -- session.cpp: the stream --
   void write(std::string_view bytes);
   void deliver(const stanza& x);
-  caf::result<msg::written> when_written();
+  caf::result<msg::written> deliver_stored(const msg::deliver_stored& x);
   /// Ends the stream: tells the account, tells the client why, and quits.
   void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
   void log_end(std::string_view why, log_level if_not_bound); ///< Before `leave`.

@@ -147,12 +147,15 @@ void user::loaded(const msg::loaded& x) {
 }
 
 void user::become_ready() {
+  auto was_restart = phase_ == phase::gathering;
   phase_ = phase::ready;
   awaited_sessions_ = 0;
   estimate_memory();
   is_busy();
   if (bound_.empty())
     server_.idle[shard_].add(*this, now_ms());
+  else if (was_restart)
+    deliver_offline_to_another(); // One of them may have been sent its messages.
 }
 
 void user::reload() {
@@ -162,7 +165,7 @@ void user::reload() {
 
 bool user::must_wait(caf::mailbox_element& x) {
   if (phase_ == phase::ready) [[likely]]
-    return offline_flush_ != 0 && x.content().match_elements<msg::deliver>();
+    return false;
   auto& content = x.content();
   if (phase_ == phase::loading)
     return !content.match_elements<msg::loaded>() && !content.match_elements<msg::verdict>() &&
@@ -192,7 +195,7 @@ void user::restart() {
   bound_.clear();
   roster_ = {};
   blocks_ = nullptr;
-  offline_flush_ = 0;
+  offline_flush_ = offline_flush_to_ = 0;
   anonymous_ = false; // until its session says so
   reload_when_drained_ = false;
   is_busy();
@@ -255,6 +258,9 @@ msg::description user::describe() const {
   add("blocked", blocks_ ? blocks_->size() : std::size_t{0});
   add("offline messages", offline_.messages);
   add("offline bytes", offline_.bytes);
+  for (auto& one : bound_)
+    if (offline_flush_ != 0 && one.id == offline_flush_to_)
+      add("offline messages go to", views_[std::size_t(&one - bound_.data())].full.resource());
   add("commits under way", pending_.size());
   for (auto& one : views_)
     add("session", std::string{one.full.resource()} +
@@ -320,8 +326,7 @@ void user::detach(const msg::detach& x) {
 }
 
 void user::drop_session(std::size_t index) {
-  if (bound_[index].id == offline_flush_to_)
-    offline_flush_ = 0; // What was not sent stays for the next one.
+  auto was_flushed = offline_flush_ != 0 && bound_[index].id == offline_flush_to_;
   auto view = std::move(views_[index]);
   views_.erase(views_.begin() + std::ptrdiff_t(index));
   bound_.erase(bound_.begin() + std::ptrdiff_t(index));
@@ -340,6 +345,8 @@ void user::drop_session(std::size_t index) {
     accounts::put_last_activity(changes, place(), *last_activity_);
     commit(std::move(changes), [](errc) {});
   }
+  if (was_flushed)
+    deliver_offline_to_another();
   estimate_memory();
   note_idleness();
 }

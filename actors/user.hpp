@@ -115,11 +115,13 @@ private:
   void deliver(const stanza& x, std::span<const jid> hidden_from = {});
   /// Behind the hooks.
   void deliver_checked(const stanza& x, std::span<const jid> hidden_from);
-  void store_offline(const stanza& x);
+  void store_offline(const stanza& x, bool is_copy);
   void deliver_offline(std::size_t session);
+  void deliver_offline_to_another();
+  bool waits_behind_offline(const stanza& x, std::size_t session) const;
   void deliver_offline_page(const jid& to, const stored_id& after);
-  void send_offline_page(std::size_t session, const offline::page& page);
-  void erase_offline_page(const offline::page& page);
+  std::vector<stanza> still_wanted(const offline::page& page) const;
+  bool erase_offline_page(const offline::page& page);
 
   // -- user_presence.cpp --
   void deliver_presence(const stanza& x);
@@ -158,8 +160,9 @@ private:
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   std::uint16_t awaited_sessions_ = 0;
-  std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way; newer messages wait behind it. 0: none.
+  std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
   std::uint64_t offline_flush_to_ = 0; ///< The session's number.
+  bool offline_grew_ = false;          ///< Since a page was last asked for.
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;

@@ -52,11 +52,13 @@ void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
     if (x.kind == stanza_kind::message)
       count(metrics::instance().messages_delivered);
     for (auto i : where.sessions)
-      if (std::find(hidden_from.begin(), hidden_from.end(), views_[i].full) == hidden_from.end())
+      if (waits_behind_offline(x, i))
+        store_offline(x, where.sessions.size() > 1);
+      else if (std::find(hidden_from.begin(), hidden_from.end(), views_[i].full) == hidden_from.end())
         to_session(i, x);
     break;
   case delivery::way::store:
-    store_offline(x);
+    store_offline(x, false);
     break;
   case delivery::way::refuse:
     refuse(x, where.code);
@@ -75,28 +77,37 @@ void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
     note_idleness();
 }
 
-void user::store_offline(const stanza& x) {
+/// `is_copy`: others have it already, so its sender has no error to expect.
+void user::store_offline(const stanza& x, bool is_copy) {
+  auto refuse_it = [this, x, is_copy](errc failure) {
+    if (!is_copy)
+      refuse(x, failure);
+  };
   auto* home = own_host();
   auto message = offline_message{x.from, x.to, now_ms(), 0, std::string{x.tree.bytes()}};
   if (home && home->options.offline_expiry_days != 0)
     message.expires_ms = message.received_ms + std::int64_t(home->options.offline_expiry_days) * 86'400'000;
-  if (!home || offline_.messages >= home->options.offline_messages_max ||
-      offline_.bytes + offline::size_bytes(message) > home->options.offline_bytes_max) {
+  // What comes behind messages that are being sent shall not be refused for what had waited before.
+  auto quotas = offline_flush_ != 0 ? 2u : 1u;
+  if (!home || offline_.messages >= quotas * home->options.offline_messages_max ||
+      offline_.bytes + offline::size_bytes(message) > quotas * home->options.offline_bytes_max) {
     count(metrics::instance().offline_refused);
-    return refuse(x, errc::service_unavailable);
+    return refuse_it(errc::service_unavailable);
   }
   if (!ids_)
     ids_.emplace(server_.node_id, std::uint64_t(id()) << 16);
   auto changes = write_set{};
   auto summary = offline_;
   offline::append(changes, place(), ids_->next(message.received_ms), message, summary);
-  if (commit(std::move(changes), [this, x](errc failure) {
+  if (!commit(std::move(changes), [this, x, refuse_it](errc failure) {
         if (failure != errc::none)
-          return refuse(x, failure);
+          return refuse_it(failure);
         count(metrics::instance().offline_stored);
         trace::note(trace::station::stored, "user", account_, x);
       }))
-    offline_ = summary;
+    return;
+  offline_ = summary;
+  offline_grew_ = true;
 }
 
 void user::deliver_offline(std::size_t session) {
@@ -107,10 +118,29 @@ void user::deliver_offline(std::size_t session) {
   deliver_offline_page(views_[session].full, {});
 }
 
+/// The session that was being sent them takes no more. If another is there that may have them, it gets the rest.
+void user::deliver_offline_to_another() {
+  offline_flush_ = 0;
+  auto former = std::exchange(offline_flush_to_, 0);
+  for (auto i = std::size_t{0}; i < views_.size(); ++i)
+    if (bound_[i].id != former && takes_messages(views_[i]))
+      return deliver_offline(i);
+}
+
+/// Whether a session is still being sent older messages: a newer one takes its place behind those in the store, where
+/// it is safe however long that session takes to read.
+bool user::waits_behind_offline(const stanza& x, std::size_t session) const {
+  return offline_flush_ != 0 && bound_[session].id == offline_flush_to_ && x.kind == stanza_kind::message &&
+         is_for_offline_store(x);
+}
+
 /// A page is forgotten, and the next one follows, when it has gone out: a client that is lost before that finds it
-/// again, and a slow one is sent no more than it reads.
+/// again, and a slow one is sent no more than it reads. Behind the last page it begins anew, for what has come since.
 void user::deliver_offline_page(const jid& to, const stored_id& after) {
-  auto is_over = [this, flush = offline_flush_] { return offline_flush_ != flush; }; // This actor lost its state.
+  auto is_over = [this, flush = offline_flush_] {
+    return offline_flush_ != flush; // The session is gone, or this actor lost its state.
+  };
+  offline_grew_ = false;
   read(
       [at = place(), after](const reader& from, msg::was_read& answer) {
         auto page = offline::load(from, at, after, offline_page, offline_page_bytes);
@@ -121,57 +151,65 @@ void user::deliver_offline_page(const jid& to, const stored_id& after) {
       [this, to, is_over](const msg::was_read& x) {
         if (is_over())
           return;
-        auto there = find_session(to.resource());
-        if (x.failure != errc::none || !there || !views_[*there].available) {
+        if (x.failure != errc::none) {
           offline_flush_ = 0; // They stay for the next one.
           return;
         }
-        send_offline_page(*there, *x.messages);
-        request(bound_[*there].actor, caf::infinite, msg::when_written{})
+        auto there = find_session(to, offline_flush_to_);
+        if (!there || !views_[*there].available)
+          return deliver_offline_to_another();
+        auto& page = *x.messages;
+        if (page.messages.empty() && !page.more && !offline_grew_) {
+          offline_flush_ = 0;
+          return;
+        }
+        request(bound_[*there].actor, caf::infinite, msg::deliver_stored{still_wanted(page)})
             .then(
                 [this, to, is_over, page = x.messages](const msg::written&) {
                   if (is_over())
                     return;
-                  erase_offline_page(*page);
-                  if (page->more)
-                    deliver_offline_page(to,
-                                         page->messages.empty() ? page->unreadable.back() : page->messages.back().id);
-                  else
+                  if (!erase_offline_page(*page) || offline_.messages == 0)
                     offline_flush_ = 0;
+                  else
+                    deliver_offline_page(to, page->more ? page->last() : stored_id{});
                 },
                 [this, is_over](const caf::error&) {
                   if (!is_over())
-                    offline_flush_ = 0;
+                    deliver_offline_to_another();
                 });
       });
 }
 
-void user::send_offline_page(std::size_t session, const offline::page& page) {
+/// Without those that have expired or whose sender has been blocked since (XEP-0191, 3.3), each with the time it came.
+std::vector<stanza> user::still_wanted(const offline::page& page) const {
+  auto result = std::vector<stanza>{};
   for (auto& one : page.messages) {
     if (one.message.expires_ms != 0 && one.message.expires_ms < now_ms())
       continue;
-    if (blocks_ && blocks_->is_blocked(one.message.from)) // Since it came (XEP-0191, 3.3).
+    if (blocks_ && blocks_->is_blocked(one.message.from))
       continue;
     auto tree = parse_stored(one.message.xml);
     if (!tree)
       continue;
     auto message = stanza{*tree, one.message.from, one.message.to};
-    to_session(session,
-               message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
+    result.push_back(message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
     count(metrics::instance().offline_delivered);
   }
+  return result;
 }
 
-void user::erase_offline_page(const offline::page& page) {
+/// False: refused, then they come once more at another time, which is better than not at all.
+bool user::erase_offline_page(const offline::page& page) {
   auto changes = write_set{};
   auto summary = offline_;
-  if (page.more || !page.unreadable.empty())
-    offline::erase(changes, place(), page.messages, summary);
-  else
-    offline::erase_all(changes, place(), summary);
-  // Refused: they come once more, which is better than not at all.
-  if (commit(std::move(changes), [](errc) {}))
+  offline::erase(changes, place(), page.messages, summary);
+  auto taken = commit(std::move(changes), [this, flush = offline_flush_](errc failure) {
+    if (failure != errc::none && offline_flush_ == flush)
+      offline_flush_ = 0;
+  });
+  if (taken)
     offline_ = summary;
+  return taken;
 }
 
 } // namespace xmpp

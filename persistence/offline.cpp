@@ -36,6 +36,11 @@ void append(write_set& to, const account_place& at, const stored_id& id, const o
   put_summary(to, at, summary);
 }
 
+stored_id page::last() const {
+  return std::max(messages.empty() ? stored_id{} : messages.back().id,
+                  unreadable.empty() ? stored_id{} : unreadable.back());
+}
+
 result<page> load(const reader& from, const account_place& at, const stored_id& after, std::size_t limit,
                   std::uint64_t bytes_max) {
   const auto prefix = keys::family_prefix(at.shard, at.account.bare_text(), family::offline_message);
@@ -70,12 +75,6 @@ void erase(write_set& to, const account_place& at, std::span<const loaded> messa
     summary.messages -= std::min(summary.messages, std::uint32_t{1});
     summary.bytes -= std::min(summary.bytes, x.size_bytes);
   }
-  put_summary(to, at, summary);
-}
-
-void erase_all(write_set& to, const account_place& at, offline_summary& summary) {
-  to.erase_prefix(keys::family_prefix(at.shard, at.account.bare_text(), family::offline_message));
-  summary = {};
   put_summary(to, at, summary);
 }
 

@@ -49,20 +49,20 @@ void append(write_set& to, const account_place& at, const stored_id& id, const o
             offline_summary& summary);
 
 /// Oldest first, those after `after` (default: from the first), at most `limit`, and none behind the one that reaches
-/// `bytes_max`. A record that cannot be read is left
-/// out and reported by its id in `unreadable`, so that it does not hide the others.
+/// `bytes_max`. A record that cannot be read is left out and reported by its id in `unreadable`, so that it does not
+/// hide the others.
 struct page {
   std::vector<loaded> messages;
   std::vector<stored_id> unreadable;
   bool more = false; ///< There are some behind the last.
+
+  stored_id last() const; ///< The default one if there is none.
 };
 result<page> load(const reader& from, const account_place& at, const stored_id& after, std::size_t limit,
                   std::uint64_t bytes_max = UINT64_MAX);
 
 /// Erases these; `summary` loses what they counted.
 void erase(write_set& to, const account_place& at, std::span<const loaded> messages, offline_summary& summary);
-/// Erases all and empties `summary`.
-void erase_all(write_set& to, const account_place& at, offline_summary& summary);
 
 } // namespace offline
 } // namespace xmpp

@@ -44,10 +44,6 @@ delivery to_available(std::span<const session_view> sessions) {
   return result;
 }
 
-bool takes_messages(const session_view& x) noexcept {
-  return x.available && x.priority >= 0;
-}
-
 /// A message to the bare JID of an account that exists (8.5.2).
 delivery message_to_account(const stanza& x, std::span<const session_view> sessions, const delivery_policy& policy) {
   if (x.type == stanza_type::error)
@@ -116,6 +112,10 @@ bool is_transient(const element& x) noexcept {
 }
 
 } // namespace
+
+bool takes_messages(const session_view& x) noexcept {
+  return x.available && x.priority >= 0;
+}
 
 void session_indexes::push_back(std::size_t index) {
   auto value = static_cast<std::uint16_t>(index);

@@ -59,6 +59,10 @@ struct delivery {
 delivery deliver(const stanza& x, bool account_exists, std::span<const session_view> sessions,
                  const delivery_policy& policy = {});
 
+/// Whether messages to the account may go to this session: it is available, with a priority that is not negative
+/// (8.5.2.1.1).
+bool takes_messages(const session_view& x) noexcept;
+
 /// Whether a message is worth keeping for an account that is away (XEP-0160, 3; hints of XEP-0334): normal or chat,
 /// with a body or with something else to tell later; not chat states alone, not events, not what says `no-store`.
 bool is_for_offline_store(const stanza& message);

@@ -48,7 +48,10 @@ struct session_history {
 inline session_actor::behavior_type remembering_session(session_actor::pointer self,
                                                         std::shared_ptr<session_history> to) {
   return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
-          [](const msg::when_written&) { return msg::written{}; },
+          [to](const msg::deliver_stored& x) {
+            to->delivered.insert(to->delivered.end(), x.what.begin(), x.what.end());
+            return msg::written{};
+          },
           [](const msg::drained&) {},
           [](const msg::received&) {},
           [](const msg::stream_opened&) {},

@@ -78,8 +78,11 @@ BOOST_AUTO_TEST_CASE(the_summary_counts_what_waits) {
 
 BOOST_AUTO_TEST_CASE(nothing_is_left_when_all_are_erased) {
   append(3);
-  change([&](write_set& to) { offline::erase_all(to, romeo, summary); });
+  const auto page = *offline::load(*this, romeo, {}, 10);
+  BOOST_TEST((page.last() == page.messages.back().id));
+  change([&](write_set& to) { offline::erase(to, romeo, page.messages, summary); });
   BOOST_TEST((summary == offline_summary{}));
+  BOOST_TEST((offline::load(*this, romeo, {}, 10)->last() == stored_id{}));
   BOOST_TEST(records_held() == 0);
 }
 

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <optional>
+
 using namespace xmpp::test;
 
 namespace {
@@ -117,13 +119,118 @@ BOOST_AUTO_TEST_CASE(offline_messages_come_no_faster_than_they_are_read) {
     gone.breaks();
   }
   auto x = client{here, juliet};
-  x.send("<message to='{}' type='chat' id='last'/>", x.full());
+  x.send("<message to='{}' type='chat' id='last'><body>comes behind those</body></message>", x.full());
   // The lost one may have been sent what its socket could hold, not more.
   auto first = std::stoi(x.receives("<message/>")["id"].substr(1));
   BOOST_TEST(first < many / 2);
   for (auto i = first + 1; i < many; ++i)
     BOOST_TEST(x.receives("<message/>")["id"] == "m" + std::to_string(i));
   BOOST_TEST(x.receives("<message/>")["id"] == "last");
+  x.ping();
+  BOOST_TEST(!x.has("<message/>"));
+}
+
+/// Juliet's phone has come back to more than its socket takes, and reads nothing.
+struct stalled_phone {
+  static constexpr auto many = 100;
+  server here{{.settings = {{"host_defaults.offline_bytes_max", "67108864"}}}};
+  account juliet = registers(here, "juliet");
+  client romeo{here, "romeo"};
+  std::optional<client> phone;
+
+  stalled_phone() {
+    for (auto i = 0; i < many; ++i)
+      romeo.send("<message to='{}' type='chat' id='m{}'><body>{}</body></message>", juliet.bare(), i,
+                 std::string(250'000, 'x'));
+    is_stored(romeo, juliet.bare());
+    phone.emplace(here, juliet, client_options{.resource = "phone"});
+  }
+
+  /// Messages that take their place behind those.
+  void romeo_goes_on(int count = 1) {
+    for (auto i = 0; i < count; ++i)
+      romeo.send("<message to='{}' type='chat' id='m{}'><body>behind those</body></message>", phone->full(), next_++);
+    while (here.statistic("offline_stored") < next_)
+      ;
+  }
+
+  /// All come but for those that the phone's socket may hold; in order, each once.
+  void gets_the_rest(client& x) {
+    auto first = std::stoi(x.receives("<message type='chat'/>")["id"].substr(1));
+    BOOST_TEST(first < many / 2);
+    for (auto i = first + 1; i < next_; ++i)
+      BOOST_TEST(x.receives("<message type='chat'/>")["id"] == "m" + std::to_string(i));
+    x.ping();
+    BOOST_TEST(!x.has("<message/>"));
+  }
+
+private:
+  int next_ = many;
+};
+
+BOOST_AUTO_TEST_CASE(a_device_that_does_not_read_silences_no_other) {
+  auto x = stalled_phone{};
+  if (x.here.is_peer())
+    return;
+  auto desk = client{x.here, x.juliet, {.resource = "desk"}};
+  x.romeo.send("<message to='{}' type='chat'><body>to the desk</body></message>", desk.full());
+  BOOST_TEST(desk.receives("<message type='chat'/>").text_of("body") == "to the desk");
+  x.romeo.send("<message to='{}' type='chat'><body>to both</body></message>", x.juliet.bare());
+  BOOST_TEST(desk.receives("<message type='chat'/>").text_of("body") == "to both");
+  desk.ping(x.juliet.bare());
+}
+
+BOOST_AUTO_TEST_CASE(what_a_device_did_not_read_comes_to_the_next) {
+  for (auto how : {"closes", "is replaced", "is lost", "is lost behind a restart of the account"}) {
+    BOOST_TEST_CONTEXT(how) {
+      auto x = stalled_phone{};
+      if (x.here.is_peer())
+        return;
+      x.romeo_goes_on();
+      if (how == std::string{"closes"})
+        x.phone->send_bytes("</stream:stream>");
+      else if (how == std::string{"is lost"})
+        x.phone->breaks();
+      else if (how != std::string{"is replaced"}) {
+        x.here.shell("kill " + x.juliet.bare());
+        x.romeo_goes_on();
+        BOOST_TEST(x.here.shell("inspect " + x.juliet.bare()).find("offline messages go to") != std::string::npos);
+        x.phone->breaks();
+      }
+      auto later = client{x.here, x.juliet, {.resource = "phone"}};
+      x.gets_the_rest(later);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_a_device_did_not_read_comes_to_another_that_is_there) {
+  auto x = stalled_phone{};
+  if (x.here.is_peer())
+    return;
+  x.romeo_goes_on();
+  auto desk = client{x.here, x.juliet, {.resource = "desk"}};
+  desk.ping();
+  BOOST_TEST(!desk.has("<message/>"));
+  x.phone->breaks();
+  x.gets_the_rest(desk);
+}
+
+BOOST_AUTO_TEST_CASE(what_came_while_a_device_did_not_read_survives) {
+  for (auto how : {"a kill", "a stop"}) {
+    BOOST_TEST_CONTEXT(how) {
+      auto x = stalled_phone{};
+      if (x.here.is_peer())
+        return;
+      x.romeo_goes_on(20);
+      if (how == std::string{"a kill"})
+        x.here.kill();
+      else
+        x.here.stop();
+      x.here.start();
+      auto later = client{x.here, x.juliet, {.resource = "phone"}};
+      x.gets_the_rest(later);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
