@@ -35,12 +35,12 @@ roster_limits limits_of(const host* home) {
 
 void user::roster_get(const stanza& x, std::size_t session) {
   views_[session].interested = true;
-  // What is not committed yet is not shown yet.
-  after_commits([this, x](errc failure) {
+  // What is not committed yet is not shown yet; and what changes from here on comes as pushes behind this.
+  after_commits([this, x, answer = roster_result(x, roster_)](errc failure) {
     if (failure != errc::none)
       return refuse(x, failure);
     if (auto i = find_session(x.from.resource()))
-      to_session(*i, roster_result(x, roster_));
+      to_session(*i, answer);
   });
 }
 
@@ -131,6 +131,8 @@ void user::own_subscription(const stanza& x) {
   auto goes_nowhere = !server_.is_own_domain(contact.domain());
   if (goes_nowhere && x.type == stanza_type::subscribe)
     return refuse(x, errc::remote_server_not_found);
+  if (!contact.has_local() && x.type == stanza_type::subscribe) // A host of ours has no presence that could be seen.
+    return refuse(x, errc::service_unavailable);
   apply(t, direction::outbound, contact, stanza{x.tree, account_, contact}, x);
   if (goes_nowhere && t.forward)
     after_commits([this, x](errc failure) {

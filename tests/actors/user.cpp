@@ -470,13 +470,16 @@ BOOST_AUTO_TEST_CASE(nothing_is_shown_before_it_is_durable) {
   x.history->delivered.clear();
   sends(x, "<iq type='set' id='2'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>");
   sends(x, "<iq type='get' id='3'><query xmlns='jabber:iq:roster'/></iq>");
+  sends(x, "<iq type='set' id='4'><query xmlns='jabber:iq:roster'><item jid='b@example.com'/></query></iq>");
   BOOST_TEST(x.history->delivered.empty());
   works();
-  BOOST_REQUIRE(x.history->delivered.size() == 3u);
+  BOOST_REQUIRE(x.history->delivered.size() == 5u);
   BOOST_TEST(x.history->delivered[0].id() == "2");
   BOOST_TEST(x.history->delivered[1].serialize().find("type='set'") != std::string::npos); // the push
   BOOST_TEST(x.history->delivered[2].id() == "3");
-  BOOST_TEST(x.history->has_been_sent("a@example.com"));
+  BOOST_TEST(x.history->delivered[2].serialize().find("a@example.com") != std::string::npos);
+  BOOST_TEST(x.history->delivered[2].serialize().find("b@example.com") == std::string::npos); // asked for before
+  BOOST_TEST(x.history->delivered[3].id() == "4");
 }
 
 BOOST_AUTO_TEST_CASE(an_account_that_is_removed_takes_everything_with_it) {

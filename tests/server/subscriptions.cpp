@@ -299,6 +299,14 @@ BOOST_AUTO_TEST_CASE(subscribing_to_nobody_is_silent) { // 3.1.3, 8.5.1
   BOOST_TEST(!romeo.has("<presence from='{}'/>", nobody));
 }
 
+BOOST_AUTO_TEST_CASE(subscribing_to_the_server_itself_is_answered) {
+  auto romeo = client{"romeo"};
+  romeo.send("<presence to='localhost' type='subscribe' id='s'/>");
+  romeo.receives("<presence from='localhost' type='error' id='s'>{}</presence>",
+                 error_of("cancel", "service-unavailable"));
+  BOOST_TEST(item(romeo, "localhost").name == "");
+}
+
 BOOST_AUTO_TEST_CASE(subscribing_to_a_domain_that_is_not_there_is_answered) { // RFC 6120, 10.4.3
   auto romeo = client{"romeo"};
   auto contact = unique("nobody") + "@nowhere.invalid";
