@@ -1,5 +1,5 @@
-// Every option of the server, typed. One table in config.cpp has their names, units, ranges, defaults and reasons; the
-// parser, examples/troupe.conf and the comparison on a reload all read that table.
+// Every option of the server, typed. One table (config_options.hpp) has their names, units, ranges, defaults and
+// reasons; the parser, examples/troupe.conf and the comparison on a reload all read that table.
 #pragma once
 
 #include "actors/log.hpp"
