@@ -65,7 +65,8 @@ void listener::open() {
             start_client(server, *what, next, std::move(*held), peer);
           });
         };
-        *slot = std::make_unique<net::listener>(home.loop(), std::move(*fd), server.limiter.get(), std::move(accept));
+        *slot = std::make_unique<net::listener>(home.loop(), std::move(*fd), server.limiter.get(), std::move(accept),
+                                                [] { count(metrics::instance().connections_refused); });
       });
 }
 

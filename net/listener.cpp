@@ -11,8 +11,10 @@ constexpr auto out_of_files_wait_ms = 200;
 
 } // namespace
 
-listener::listener(reactor& home, unique_fd listening, accept_limiter* limiter, on_accept accepted)
-    : home_(home), fd_(std::move(listening)), limiter_(limiter), accepted_(std::move(accepted)) {
+listener::listener(reactor& home, unique_fd listening, accept_limiter* limiter, on_accept accepted,
+                   std::function<void()> refused)
+    : home_(home), fd_(std::move(listening)), limiter_(limiter), accepted_(std::move(accepted)),
+      refused_(std::move(refused)) {
   is_watched_ = home_.add(fd_.get(), EPOLLIN, this);
 }
 
@@ -30,6 +32,8 @@ void listener::on_ready(std::uint32_t) {
       if (limiter_ != nullptr && limiter_->admit(next.peer, home_.now_ms()) != accept_limiter::verdict::admitted) {
         ++count_.refused;
         next.fd.reset();
+        if (refused_)
+          refused_();
         break;
       }
       ++count_.accepted;

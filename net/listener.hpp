@@ -18,8 +18,9 @@ public:
   /// releases the admission at its end.
   using on_accept = std::function<void(unique_fd fd, const address& peer)>;
 
-  /// `limiter` may be null, else it must outlive the listener.
-  listener(reactor& home, unique_fd listening, accept_limiter* limiter, on_accept accepted);
+  /// `limiter` may be null, else it must outlive the listener; `refused`, if any, is called for each that it refuses.
+  listener(reactor& home, unique_fd listening, accept_limiter* limiter, on_accept accepted,
+           std::function<void()> refused = {});
   ~listener();
   listener(const listener&) = delete;
   listener& operator=(const listener&) = delete;
@@ -39,6 +40,7 @@ private:
   unique_fd fd_;
   accept_limiter* limiter_;
   on_accept accepted_;
+  std::function<void()> refused_;
   counters count_;
   bool is_watched_ = false;
   timer_id timer_ = 0;

@@ -280,6 +280,7 @@ BOOST_AUTO_TEST_CASE(one_address_holds_so_many_connections) { // XEP-0205, 4.1
   }
   BOOST_TEST(refused >= 5);
   BOOST_TEST(refused < 10);
+  BOOST_TEST(here.statistic("connections_refused") == refused);
   some.erase(some.begin(), some.begin() + 5); // when some go, others may come
   auto deadline = clock::now() + patience();
   auto is_in = false;
