@@ -1,6 +1,7 @@
 // What travels between actors. Every type stays inside the process: between nodes `cluster/` has its own formats.
 #pragma once
 
+#include "persistence/ids.hpp"
 #include "protocol/error.hpp"
 #include "protocol/parser.hpp"
 #include "protocol/stanza.hpp"
@@ -57,6 +58,7 @@ struct attach {
   bool anonymous = false; ///< An account that ends with its session (XEP-0175).
   std::shared_ptr<session_handle> session;
   std::uint64_t session_id = 0;
+  std::int64_t created_ms = 0; ///< Of the account that was signed in to (`found`).
   bool available = false;
   std::int8_t priority = 0;
   bool interested = false;
@@ -105,6 +107,7 @@ struct found {
   bool exists = false;
   bool enabled = false;
   std::string credentials = {}; ///< Encoded (protocol/sasl.hpp).
+  std::int64_t created_ms = 0;  ///< Tells it from an account of the same name before or after it.
 };
 
 /// Creates an account, or changes its password.
@@ -172,7 +175,7 @@ struct retired {
 struct tick {};
 /// A page of messages that waited for the client; its session answers when all have gone out.
 struct deliver_stored {
-  std::vector<stanza> what;
+  std::vector<std::pair<stored_id, stanza>> what; ///< In the order of their ids.
 };
 struct written {};
 

@@ -49,7 +49,15 @@ struct handled_one {
 
 struct session::negotiating {
   negotiation machine;
-  actions later; ///< Held back after a failed attempt to sign in.
+  actions later;               ///< Held back after a failed attempt to sign in.
+  std::int64_t created_ms = 0; ///< Of the account that was last looked up.
+};
+
+/// A client that is sent messages from its account's store.
+struct session::stored_output {
+  stored_id last;                                                 ///< That was written.
+  std::vector<caf::typed_response_promise<msg::written>> waiting; ///< For it to have gone out.
+  std::string last_words; ///< The stream ends when it has: with these, or as the client wished.
 };
 
 session::session(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server,
@@ -65,11 +73,7 @@ session::behavior_type session::make_behavior() {
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
       [](const msg::deliver_stored& x) -> caf::result<msg::written> { return self().deliver_stored(x); },
-      [](const msg::drained&) {
-        if (auto waiting = std::exchange(self().awaiting_drain_, nullptr))
-          for (auto& one : *waiting)
-            one.deliver(msg::written{});
-      },
+      [](const msg::drained&) { self().stored_has_gone_out(); },
       [](const msg::received& x) {
         auto& me = self();
         auto done = handled_one{*me.control_, me.transport_.get()};
@@ -105,7 +109,7 @@ session::behavior_type session::make_behavior() {
         auto& me = self();
         me.log_end(x.reason, log_level::debug);
         me.is_polite_ = false;
-        if (!std::exchange(me.ended_, true))
+        if (!std::exchange(me.ended_, true) || !me.full_.empty())
           me.leave();
         // A pause after a failed attempt to sign in keeps this actor's memory until it is over: that shall be little.
         me.negotiating_ = nullptr;
@@ -134,6 +138,8 @@ session::behavior_type session::make_behavior() {
         auto& me = self();
         if (me.negotiating_)
           me.carry_out(std::exchange(me.negotiating_->later, {}));
+        else if (me.ended_ && me.transport_ && !me.full_.empty())
+          me.close_stream(); // What was waited for takes too long.
       },
       [](const msg::end_stream& x) { self().end(x.reason, x.text, x.see_other_host); },
       [](const msg::attach_again&) { self().attach_again(); },
@@ -196,8 +202,10 @@ std::chrono::milliseconds session::carry_out_one(act::look_up& x) {
           [this](const msg::found& f) {
             if (f.failure != errc::none)
               log::warning("session.lookup_failed", {{"why", condition_name(f.failure)}});
-            if (negotiating_)
-              carry_out(negotiating_->machine.looked_up({f.failure, f.exists, f.enabled, f.credentials}));
+            if (!negotiating_)
+              return;
+            negotiating_->created_ms = f.created_ms;
+            carry_out(negotiating_->machine.looked_up({f.failure, f.exists, f.enabled, f.credentials}));
           },
           [this](const caf::error& why) {
             log::warning("session.lookup_failed", {{"why", to_string(why)}});
@@ -291,6 +299,7 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
   what.anonymous = anonymous_ = x.is_anonymous;
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
   what.session_id = id();
+  what.created_ms = negotiating_->created_ms;
   attaching_ = true;
   request(server_.route.shard(x.account), until_deadline, std::move(what))
       .then(
@@ -354,10 +363,11 @@ void session::write(std::string_view bytes) {
 }
 
 void session::deliver(const stanza& x) {
-  if (ended_ && !is_polite_)
-    return give_back(x);
-  if (full_.empty() && !is_polite_)
+  if (full_.empty() && !is_polite_) {
+    if (ended_)
+      give_back(x);
     return;
+  }
   thread_local auto bytes = std::string{};
   bytes.clear();
   x.append_to(bytes);
@@ -367,19 +377,47 @@ void session::deliver(const stanza& x) {
 }
 
 caf::result<msg::written> session::deliver_stored(const msg::deliver_stored& x) {
-  for (auto& one : x.what)
-    if (!ended_)
-      deliver(one);
+  if (!stored_output_)
+    stored_output_ = std::make_unique<stored_output>();
+  auto& to = *stored_output_;
+  for (auto& [id, what] : x.what)
+    if (id > to.last && !ended_) { // Else the account has asked before, and lost its state then.
+      deliver(what);
+      to.last = id;
+    }
   if (ended_)
     return caf::make_error(caf::sec::runtime_error);
   control_->awaits_drain = true; // First, or the moment could pass unnoticed.
   transport_->flush();
   if (transport_->queued_bytes() == 0 && control_->awaits_drain.exchange(false))
     return msg::written{};
-  if (!awaiting_drain_)
-    awaiting_drain_ = std::make_unique<std::vector<caf::typed_response_promise<msg::written>>>();
-  awaiting_drain_->push_back(make_response_promise<msg::written>());
-  return awaiting_drain_->back();
+  to.waiting.push_back(make_response_promise<msg::written>());
+  return to.waiting.back();
+}
+
+void session::stored_has_gone_out() {
+  if (!stored_output_)
+    return;
+  for (auto& one : std::exchange(stored_output_->waiting, {}))
+    one.deliver(msg::written{});
+  if (ended_ && transport_ && !full_.empty())
+    close_stream();
+}
+
+/// What is being sent from the store is waited for a while: or the client, which reads it, would find it there again.
+bool session::ends_behind_stored(errc reason) {
+  if (!stored_output_ || stored_output_->waiting.empty() || negotiating_ || full_.empty() ||
+      (reason != errc::none && reason != errc::system_shutdown))
+    return false;
+  delayed_send(this, std::chrono::milliseconds{close_grace_ms}, msg::go_on{});
+  return true;
+}
+
+/// The account's side first, then, when it has let go, the client's; at once when the end is not the client's wish.
+void session::close_stream() {
+  if (!is_polite_)
+    transport_->close(stored_output_->last_words, close_grace_ms);
+  leave();
 }
 
 void session::end(errc reason, std::string_view text, std::string_view see_other_host) {
@@ -391,6 +429,11 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
     log_end(condition_name(reason), log_level::info);
   auto bytes = std::string{};
   is_polite_ = reason == errc::none && !full_.empty() && !negotiating_;
+  if (ends_behind_stored(reason)) {
+    if (!is_polite_)
+      stored_output_->last_words = stream_error(reason, text, see_other_host);
+    return;
+  }
   if (is_polite_)
     return leave();
   if (negotiating_) {
@@ -421,10 +464,8 @@ void session::leave() {
     server_.unauthenticated.remove(id());
   if (attaching_)
     return; // Its answer leads here again.
-  if (full_.empty()) {
-    awaiting_drain_ = nullptr;
+  if (full_.empty())
     return quit();
-  }
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
   auto what = msg::detach{full_, id(), directed_ ? directed_->take() : std::vector<jid>{}};
@@ -432,7 +473,6 @@ void session::leave() {
   auto let_go = [this] {
     if (is_polite_ && transport_)
       transport_->close("</stream:stream>", close_grace_ms);
-    awaiting_drain_ = nullptr; // Who waits is told by that.
     quit();
   };
   auto ask = [&](const auto& whom) {

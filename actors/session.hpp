@@ -42,6 +42,7 @@ private:
 
   // -- session.cpp: negotiation --
   struct negotiating; ///< All that is only needed until a resource is bound.
+  struct stored_output;
   /// What a step of the negotiation asks for, in order; some of it later, when one asks for a pause.
   void carry_out(actions todo);
   std::chrono::milliseconds carry_out_one(act::send& x);
@@ -60,6 +61,9 @@ private:
   void write(std::string_view bytes);
   void deliver(const stanza& x);
   caf::result<msg::written> deliver_stored(const msg::deliver_stored& x);
+  void stored_has_gone_out();
+  bool ends_behind_stored(errc reason);
+  void close_stream();
   /// Ends the stream: tells the account, tells the client why, and quits.
   void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
   void log_end(std::string_view why, log_level if_not_bound); ///< Before `leave`.
@@ -91,10 +95,9 @@ private:
   user_actor user_;                          ///< Of its account; null while that is being looked for.
   std::shared_ptr<const blocklist> blocks_;
   std::unique_ptr<directed_presence> directed_;
-  /// Who waits for the output to have gone out; null: nobody.
-  std::unique_ptr<std::vector<caf::typed_response_promise<msg::written>>> awaiting_drain_;
-  std::string lang_; ///< Of the stream: that of stanzas which say none.
-  element presence_; ///< Its last broadcast one; none: unavailable.
+  std::unique_ptr<stored_output> stored_output_; ///< Null: it has been sent nothing from there.
+  std::string lang_;                             ///< Of the stream: that of stanzas which say none.
+  element presence_;                             ///< Its last broadcast one; none: unavailable.
   net::address peer_;
   net::tls_choice tls_; ///< The transport forgets its own.
   std::int8_t priority_ = 0;

@@ -5,6 +5,7 @@
 #include "actors/reactor_unit.hpp"
 #include "actors/trace.hpp"
 #include "persistence/rosters.hpp"
+#include "protocol/delivery.hpp"
 #include "protocol/namespaces.hpp"
 
 #include <algorithm>
@@ -78,7 +79,7 @@ user::behavior_type user::make_behavior() {
       [](const msg::was_read& x) { self().was_read(x); },
       [](const msg::tick&) {
         auto& me = self();
-        if (me.phase_ == phase::gathering)
+        if (--me.gathering_ends_ == 0 && me.phase_ == phase::gathering)
           me.become_ready();
       },
       [](const msg::retire& x) {
@@ -139,6 +140,7 @@ void user::loaded(const msg::loaded& x) {
       phase_ = phase::gathering;
       for (auto& one : sessions)
         send(one, msg::attach_again{});
+      ++gathering_ends_;
       delayed_send(this, gathering_max, msg::tick{});
       return;
     }
@@ -164,9 +166,14 @@ void user::reload() {
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
-  if (phase_ == phase::ready) [[likely]]
+  if (phase_ == phase::ready && !is_removing_) [[likely]]
     return false;
   auto& content = x.content();
+  auto is_for_account = [&] {
+    return content.match_elements<msg::deliver>() || content.match_elements<msg::show>() ||
+           content.match_elements<msg::sent>() || content.match_elements<msg::lookup>() ||
+           content.match_elements<msg::set_credentials>() || content.match_elements<msg::remove_account>();
+  };
   if (phase_ == phase::loading)
     return !content.match_elements<msg::loaded>() && !content.match_elements<msg::verdict>() &&
            !content.match_elements<msg::describe>() && !content.match_elements<msg::fail_now>() &&
@@ -174,11 +181,9 @@ bool user::must_wait(caf::mailbox_element& x) {
   if (phase_ == phase::gathering) {
     if (content.match_elements<msg::attach>())
       return !content.get_as<msg::attach>(0).again;
-    return content.match_elements<msg::deliver>() || content.match_elements<msg::show>() ||
-           content.match_elements<msg::sent>() || content.match_elements<msg::lookup>() ||
-           content.match_elements<msg::set_credentials>() || content.match_elements<msg::remove_account>();
+    return is_for_account();
   }
-  return false;
+  return phase_ == phase::ready && is_removing_ && (is_for_account() || content.match_elements<msg::attach>());
 }
 
 void user::restart() {
@@ -186,11 +191,8 @@ void user::restart() {
   reload_when_drained_ = true;
   for (auto& one : std::exchange(pending_, {}))
     one.then(errc::internal_server_error);
-  for (auto& one : std::exchange(reads_, {})) {
-    auto failed = msg::was_read{one.ticket};
-    failed.failure = errc::internal_server_error;
-    one.then(failed);
-  }
+  fail_reads();
+  is_removing_ = false;
   views_.clear();
   bound_.clear();
   roster_ = {};
@@ -276,6 +278,8 @@ msg::attached user::attach(const msg::attach& x) {
     exists_ = anonymous_ = true;
   if (!home || !exists_ || disabled_)
     return {errc::not_allowed};
+  if (!anonymous_ && x.created_ms != created_ms_) // Somebody else's, who had this name before.
+    return {errc::not_allowed};
   auto resource = x.resource;
   if (!resource.empty())
     if (auto taken = find_session(resource))
@@ -312,8 +316,10 @@ void user::attach_again(const msg::attach& x) {
   }
   if (phase_ == phase::gathering && --awaited_sessions_ == 0)
     become_ready();
+  else if (phase_ == phase::ready && !views_.empty() && takes_messages(views_.back()))
+    deliver_offline(views_.size() - 1); // It comes later than was waited for: some may have been stored meanwhile.
   estimate_memory();
-  note_idleness(); // it may come later than was waited for
+  note_idleness();
 }
 
 void user::detach(const msg::detach& x) {
@@ -395,11 +401,21 @@ void user::to_sessions(const stanza& x, bool (*wanted)(const session_view&)) {
 // -- durable changes -------------------------------------------------------------------------------------------------
 
 bool user::commit(write_set changes, continuation then) {
-  auto ticket = next_ticket_++;
   if (changes.empty()) {
     after_commits(std::move(then));
     return true;
   }
+  if (exists_ && !is_removing_)
+    return submit(std::move(changes), std::move(then));
+  if (pending_.empty())
+    then(errc::item_not_found);
+  else
+    pending_.push_back({next_ticket_++, std::move(then), errc::item_not_found});
+  return false;
+}
+
+bool user::submit(write_set changes, continuation then) {
+  auto ticket = next_ticket_++;
   auto x = command{std::uint64_t(id()), ticket, std::move(changes)};
   auto taken = server_.replicas[shard_]->submit(
       x, [self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<std::uint64_t>& index) {
@@ -473,6 +489,14 @@ void user::read(std::function<void(const reader&, msg::was_read&)> read, read_co
   note_idleness();
 }
 
+void user::fail_reads() {
+  for (auto& one : std::exchange(reads_, {})) {
+    auto failed = msg::was_read{one.ticket};
+    failed.failure = errc::internal_server_error;
+    one.then(failed);
+  }
+}
+
 void user::was_read(const msg::was_read& x) {
   auto i = std::find_if(reads_.begin(), reads_.end(), [&](auto& one) { return one.ticket == x.ticket; });
   if (i == reads_.end())
@@ -489,6 +513,7 @@ caf::result<msg::found> user::lookup() {
   auto answer = msg::found{};
   answer.exists = exists_;
   answer.enabled = !disabled_;
+  answer.created_ms = created_ms_;
   if (!exists_) {
     note_idleness();
     return answer;
@@ -518,7 +543,7 @@ caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {
     note_idleness();
     return msg::outcome{exists_ ? errc::conflict : errc::item_not_found};
   }
-  auto created_ms = x.create ? now_ms() : created_ms_;
+  auto created_ms = x.create ? std::max(now_ms(), created_ms_ + 1) : created_ms_;
   auto version = x.create ? std::uint64_t(created_ms) : roster_.version; // no client's copy of a predecessor's fits
   auto changes = write_set{};
   accounts::put(changes, place(), {created_ms, disabled_, x.credentials});
@@ -526,7 +551,7 @@ caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {
     rosters::put_version(changes, place(), version);
   credentials_.clear();
   auto promise = make_response_promise<msg::outcome>();
-  if (commit(std::move(changes), [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); })) {
+  if (submit(std::move(changes), [promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); })) {
     exists_ = true;
     created_ms_ = created_ms;
     roster_.version = version;
@@ -547,12 +572,15 @@ caf::result<msg::outcome> user::remove_account() {
 void user::remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye) {
   auto changes = write_set{};
   accounts::erase(changes, place());
-  commit(std::move(changes), [this, then = std::move(then), goodbye](errc failure) {
+  auto removed = [this, then = std::move(then), goodbye](errc failure) {
+    is_removing_ = false;
     if (failure != errc::none)
       return then(failure);
     if (goodbye)
       route(*goodbye);
     exists_ = false; // from here on nothing more is stored
+    offline_flush_ = 0;
+    fail_reads();
     // Contacts see the end of every subscription, as if each item had been removed (RFC 6121, 2.5).
     while (!views_.empty()) {
       auto actor = bound_.back().actor;
@@ -569,9 +597,11 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
     blocks_ = nullptr;
     offline_ = {};
     last_activity_ = nullptr;
+    credentials_.clear();
     then(errc::none);
     note_idleness();
-  });
+  };
+  is_removing_ = submit(std::move(changes), std::move(removed));
 }
 
 } // namespace xmpp

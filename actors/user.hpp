@@ -88,7 +88,11 @@ private:
   ///
   /// False: refused already, as all is while the disk fails. So memory is changed only behind a true: then nothing has
   /// to be read again, and a full disk costs no more than the refusals.
+  ///
+  /// An account that is not there, or is being removed, has nothing to change: `item_not_found`.
   bool commit(write_set changes, continuation then);
+  /// As `commit`, for what makes or removes the account.
+  bool submit(write_set changes, continuation then);
   void committed(const msg::committed& x);
   /// Runs when all that is under way is committed, at once if nothing is; with an error if any of that failed.
   void after_commits(continuation then);
@@ -96,6 +100,7 @@ private:
   /// Runs `read` where it may wait for the disk, behind all own changes.
   void read(std::function<void(const reader&, msg::was_read&)> read, read_continuation then);
   void was_read(const msg::was_read& x);
+  void fail_reads();
 
   // -- user.cpp: the account itself --
   caf::result<msg::found> lookup();
@@ -115,12 +120,13 @@ private:
   void deliver(const stanza& x, std::span<const jid> hidden_from = {});
   /// Behind the hooks.
   void deliver_checked(const stanza& x, std::span<const jid> hidden_from);
-  void store_offline(const stanza& x, bool is_copy);
+  void store_offline(const stanza& x, std::string_view only_for = {});
+  id_generator& ids();
   void deliver_offline(std::size_t session);
   void deliver_offline_to_another();
   bool waits_behind_offline(const stanza& x, std::size_t session) const;
   void deliver_offline_page(const jid& to, const stored_id& after);
-  std::vector<stanza> still_wanted(const offline::page& page) const;
+  msg::deliver_stored still_wanted(const offline::page& page, const jid& to) const;
   bool erase_offline_page(const offline::page& page);
 
   // -- user_presence.cpp --
@@ -160,12 +166,14 @@ private:
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   std::uint16_t awaited_sessions_ = 0;
+  std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
   std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
   std::uint64_t offline_flush_to_ = 0; ///< The session's number.
   bool offline_grew_ = false;          ///< Since a page was last asked for.
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;
+  bool is_removing_ = false; ///< All that comes for it waits for the outcome.
   bool disabled_ = false;
   std::int64_t created_ms_ = 0;
   std::string credentials_; ///< Encoded; given to the first lookup, then read again when asked for.

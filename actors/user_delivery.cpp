@@ -53,12 +53,12 @@ void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
       count(metrics::instance().messages_delivered);
     for (auto i : where.sessions)
       if (waits_behind_offline(x, i))
-        store_offline(x, where.sessions.size() > 1);
+        store_offline(x, where.sessions.size() > 1 ? views_[i].full.resource() : std::string_view{});
       else if (std::find(hidden_from.begin(), hidden_from.end(), views_[i].full) == hidden_from.end())
         to_session(i, x);
     break;
   case delivery::way::store:
-    store_offline(x, false);
+    store_offline(x);
     break;
   case delivery::way::refuse:
     refuse(x, where.code);
@@ -77,14 +77,14 @@ void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
     note_idleness();
 }
 
-/// `is_copy`: others have it already, so its sender has no error to expect.
-void user::store_offline(const stanza& x, bool is_copy) {
-  auto refuse_it = [this, x, is_copy](errc failure) {
+/// `only_for`: a resource's copy of what others have already. So its sender has no error to expect.
+void user::store_offline(const stanza& x, std::string_view only_for) {
+  auto refuse_it = [this, x, is_copy = !only_for.empty()](errc failure) {
     if (!is_copy)
       refuse(x, failure);
   };
   auto* home = own_host();
-  auto message = offline_message{x.from, x.to, now_ms(), 0, std::string{x.tree.bytes()}};
+  auto message = offline_message{x.from, x.to, now_ms(), 0, std::string{x.tree.bytes()}, std::string{only_for}};
   if (home && home->options.offline_expiry_days != 0)
     message.expires_ms = message.received_ms + std::int64_t(home->options.offline_expiry_days) * 86'400'000;
   // What comes behind messages that are being sent shall not be refused for what had waited before.
@@ -94,11 +94,9 @@ void user::store_offline(const stanza& x, bool is_copy) {
     count(metrics::instance().offline_refused);
     return refuse_it(errc::service_unavailable);
   }
-  if (!ids_)
-    ids_.emplace(server_.node_id, std::uint64_t(id()) << 16);
   auto changes = write_set{};
   auto summary = offline_;
-  offline::append(changes, place(), ids_->next(message.received_ms), message, summary);
+  offline::append(changes, place(), ids().next(message.received_ms), message, summary);
   if (!commit(std::move(changes), [this, x, refuse_it](errc failure) {
         if (failure != errc::none)
           return refuse_it(failure);
@@ -108,6 +106,12 @@ void user::store_offline(const stanza& x, bool is_copy) {
     return;
   offline_ = summary;
   offline_grew_ = true;
+}
+
+id_generator& user::ids() {
+  if (!ids_)
+    ids_.emplace(server_.node_id, std::uint64_t(id()) << 16);
+  return *ids_;
 }
 
 void user::deliver_offline(std::size_t session) {
@@ -156,14 +160,15 @@ void user::deliver_offline_page(const jid& to, const stored_id& after) {
           return;
         }
         auto there = find_session(to, offline_flush_to_);
-        if (!there || !views_[*there].available)
+        if (!there || !takes_messages(views_[*there]))
           return deliver_offline_to_another();
         auto& page = *x.messages;
+        ids().observe(page.last()); // Later ones come behind these, also when the clock is put back.
         if (page.messages.empty() && !page.more && !offline_grew_) {
           offline_flush_ = 0;
           return;
         }
-        request(bound_[*there].actor, caf::infinite, msg::deliver_stored{still_wanted(page)})
+        request(bound_[*there].actor, caf::infinite, still_wanted(page, to))
             .then(
                 [this, to, is_over, page = x.messages](const msg::written&) {
                   if (is_over())
@@ -181,18 +186,21 @@ void user::deliver_offline_page(const jid& to, const stored_id& after) {
 }
 
 /// Without those that have expired or whose sender has been blocked since (XEP-0191, 3.3), each with the time it came.
-std::vector<stanza> user::still_wanted(const offline::page& page) const {
-  auto result = std::vector<stanza>{};
+msg::deliver_stored user::still_wanted(const offline::page& page, const jid& to) const {
+  auto result = msg::deliver_stored{};
   for (auto& one : page.messages) {
     if (one.message.expires_ms != 0 && one.message.expires_ms < now_ms())
       continue;
     if (blocks_ && blocks_->is_blocked(one.message.from))
       continue;
+    if (!one.message.only_for.empty() && one.message.only_for != to.resource())
+      continue; // This one had it when it came.
     auto tree = parse_stored(one.message.xml);
     if (!tree)
       continue;
     auto message = stanza{*tree, one.message.from, one.message.to};
-    result.push_back(message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
+    result.what.emplace_back(
+        one.id, message.with_child(delay_element(jid::from_prepared(account_.domain()), one.message.received_ms)));
     count(metrics::instance().offline_delivered);
   }
   return result;

@@ -94,9 +94,11 @@ void user::change_password(const stanza& x, const stanza& reply, std::string pas
   request(server_.hashers.next(), std::chrono::seconds{30},
           msg::derive{std::move(password), server_.live()->options.sign_in.scram_iterations})
       .then(
-          [this, x, reply](const msg::derived& d) {
+          [this, x, reply, created_ms = created_ms_](const msg::derived& d) {
             if (d.failure != errc::none)
               return refuse(x, d.failure);
+            if (created_ms != created_ms_) // Meanwhile the name has become somebody else's.
+              return refuse(x, errc::item_not_found);
             auto changes = write_set{};
             credentials_.clear();
             accounts::put(changes, place(), {created_ms_, disabled_, d.credentials});

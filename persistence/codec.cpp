@@ -218,6 +218,7 @@ std::string encode(const offline_message& x) {
   to.fixed64(static_cast<std::uint64_t>(x.received_ms));
   to.fixed64(static_cast<std::uint64_t>(x.expires_ms));
   to.string(x.xml);
+  to.string(x.only_for);
   return out;
 }
 
@@ -229,6 +230,7 @@ result<offline_message> decode_offline_message(std::string_view bytes) {
   out.received_ms = take_int64(from);
   out.expires_ms = take_int64(from);
   out.xml = from.string();
+  out.only_for = from.string();
   if (!from.finished())
     return corrupt("offline_message");
   return out;

@@ -7,7 +7,8 @@
 //     account_record v1        created int64, disabled bool, credentials string
 //     last_activity v1         ms int64, status string
 //     offline_summary v1       messages varint, bytes varint
-//     offline_message v1       from string, to string, received int64, expires int64, xml string
+//     offline_message v1       from string, to string, received int64, expires int64, xml string,
+//                              resource string
 //     pending_request v1       received int64, xml string         the contact stands in the key
 //     block item v1            nothing                            the address stands in the key
 //     roster_item v1           name string, subscription byte (0 none, 1 to, 2 from, 3 both), flags byte (1 ask,

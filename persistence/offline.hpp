@@ -22,6 +22,7 @@ struct offline_message {
   std::int64_t received_ms = 0; ///< Since the epoch; for the delay stamp (XEP-0203).
   std::int64_t expires_ms = 0;  ///< 0: never.
   std::string xml;              ///< The stanza, in its canonical bytes (xml.hpp).
+  std::string only_for = {};    ///< Empty: whoever comes first. Else a resource: the others had it when it came.
 };
 
 /// How much waits: for quotas, and to know at a sign-in that nothing does. Kept by the user actor, stored with each

@@ -49,7 +49,8 @@ inline session_actor::behavior_type remembering_session(session_actor::pointer s
                                                         std::shared_ptr<session_history> to) {
   return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
           [to](const msg::deliver_stored& x) {
-            to->delivered.insert(to->delivered.end(), x.what.begin(), x.what.end());
+            for (auto& [id, what] : x.what)
+              to->delivered.push_back(what);
             return msg::written{};
           },
           [](const msg::drained&) {},

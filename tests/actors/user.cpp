@@ -583,6 +583,43 @@ BOOST_AUTO_TEST_CASE(waits_two_seconds_for_its_sessions_and_no_longer) {
   BOOST_TEST(bodies(x) == "1");
 }
 
+BOOST_AUTO_TEST_CASE(waits_as_long_after_each_of_several_failures) {
+  starts_with_account();
+  auto x = attached("garden");
+  registers(x);
+  auto fails = [&] {
+    send(it, msg::fail_now{});
+    send(it, msg::verdict{});
+    works();
+    BOOST_TEST(described("phase") == "gathering");
+  };
+  fails();
+  attaches_again(x, true);
+  passes(1'500ms);
+  fails();
+  passes(600ms); // The first failure's time is over.
+  BOOST_TEST(described("phase") == "gathering");
+  message("1");
+  attaches_again(x, true);
+  BOOST_TEST(bodies(x) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(gives_a_session_that_comes_late_after_a_failure_what_was_stored_meanwhile) {
+  starts_with_account();
+  auto x = attached("garden");
+  registers(x);
+  send(it, msg::fail_now{});
+  send(it, msg::verdict{});
+  works();
+  passes(2'000ms);
+  message("1");
+  works();
+  BOOST_TEST(described("offline messages") == "1");
+  attaches_again(x, true);
+  works();
+  BOOST_TEST(bodies(x) == "1");
+}
+
 BOOST_AUTO_TEST_CASE(does_not_wait_for_a_session_that_ends_meanwhile) {
   starts_with_account();
   auto x = attached("garden");

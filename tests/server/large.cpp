@@ -203,6 +203,74 @@ BOOST_AUTO_TEST_CASE(what_a_device_did_not_read_comes_to_the_next) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_one_device_had_when_it_came_does_not_come_to_it_again) {
+  auto x = stalled_phone{};
+  if (x.here.is_peer())
+    return;
+  auto desk = client{x.here, x.juliet, {.resource = "desk"}};
+  x.romeo.send("<message to='{}' type='chat' id='both'><body>to both</body></message>", x.juliet.bare());
+  desk.receives("<message id='both'/>");
+  x.phone->breaks();
+  x.gets_the_rest(desk); // and "both" is not among them
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_waits_for_its_device_in_its_place) {
+  auto x = stalled_phone{};
+  if (x.here.is_peer())
+    return;
+  auto desk = client{x.here, x.juliet, {.resource = "desk"}};
+  x.romeo.send("<message to='{}' type='chat' id='both'><body>to both</body></message>", x.juliet.bare());
+  desk.receives("<message id='both'/>");
+  for (auto i = 0; i < x.many; ++i)
+    BOOST_TEST(x.phone->receives("<message/>")["id"] == "m" + std::to_string(i));
+  BOOST_TEST(x.phone->receives("<message/>")["id"] == "both");
+}
+
+BOOST_AUTO_TEST_CASE(a_restart_of_the_account_doubles_nothing_that_its_device_reads) {
+  auto x = stalled_phone{};
+  if (x.here.is_peer())
+    return;
+  for (auto round = 0; round < 3; ++round)
+    x.here.shell("kill " + x.juliet.bare());
+  for (auto i = 0; i < x.many; ++i)
+    BOOST_TEST(x.phone->receives("<message/>")["id"] == "m" + std::to_string(i));
+  x.phone->ping();
+  BOOST_TEST(!x.phone->has("<message/>"));
+}
+
+BOOST_AUTO_TEST_CASE(a_device_that_closes_its_stream_and_reads_on_finds_nothing_twice) {
+  auto x = stalled_phone{};
+  if (x.here.is_peer())
+    return;
+  x.phone->receives("<message id='m0'/>"); // They are on their way.
+  x.phone->send_bytes("</stream:stream>");
+  auto read = 1;
+  try {
+    for (;; ++read)
+      BOOST_TEST(x.phone->receives("<message/>")["id"] == "m" + std::to_string(read));
+  } catch (const failure&) { // the end of the stream
+  }
+  BOOST_TEST(read < x.many);
+  auto later = client{x.here, x.juliet, {.resource = "phone"}};
+  BOOST_TEST(later.receives("<message/>")["id"] == "m" + std::to_string(read));
+}
+
+BOOST_AUTO_TEST_CASE(a_device_that_takes_no_more_messages_is_sent_no_more) { // RFC 6121, 8.5.2.1.1
+  auto x = stalled_phone{};
+  if (x.here.is_peer())
+    return;
+  x.phone->is_available(-1);
+  auto desk = client{x.here, x.juliet, {.state = upto::bound, .resource = "desk"}};
+  desk.ping(x.juliet.bare());
+  auto read = 0;
+  x.phone->send("<iq type='get' id='end'><ping xmlns='urn:xmpp:ping'/></iq>");
+  for (auto one = x.phone->next(); one["id"] != "end"; one = x.phone->next())
+    read += one.name == "message" ? 1 : 0;
+  BOOST_TEST(read < x.many / 2);
+  desk.is_available();
+  BOOST_TEST(desk.receives("<message/>")["id"] == "m" + std::to_string(read));
+}
+
 BOOST_AUTO_TEST_CASE(what_a_device_did_not_read_comes_to_another_that_is_there) {
   auto x = stalled_phone{};
   if (x.here.is_peer())

@@ -256,4 +256,68 @@ BOOST_AUTO_TEST_CASE(at_its_start_the_server_names_an_account_that_exists) {
   BOOST_TEST(said.find("sign in as admin@masked.lit with") != std::string::npos, said);
 }
 
+// -- the end of an account --------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(a_stream_that_signed_in_before_the_end_of_its_account_gets_into_no_successor) {
+  auto who = registers("romeo");
+  auto early = client{shared_server(), who, {.state = upto::signed_in}};
+  auto x = client{shared_server(), who};
+  BOOST_TEST(x.set("<query xmlns='jabber:iq:register'><remove/></query>")["type"] == "result");
+  BOOST_TEST(asks_for_account(format("<username>{}</username><password>other</password>", who.name))["type"] ==
+             "result");
+  auto answer = early.set("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>evil</resource></bind>");
+  BOOST_TEST(answer["type"] == "error");
+  BOOST_TEST(!answer.find("bind"));
+}
+
+BOOST_AUTO_TEST_CASE(a_removed_account_does_not_come_back) {
+  for (auto round = 0; round < 15; ++round) {
+    auto who = registers("romeo");
+    auto x = client{shared_server(), who};
+    auto all = format("<iq type='set' id='p'>{}</iq>", raw_xml{change_of_password(who.name, "another")});
+    for (auto i = 0; i < 20 * round; ++i) // so that the new password's key is ready sooner or later
+      all += "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>";
+    all += "<iq type='set' id='r'><query xmlns='jabber:iq:register'><remove/></query></iq>";
+    for (auto i = 0; i < 40; ++i)
+      all += format("<iq type='set' id='v'><vCard xmlns='vcard-temp'><FN>{}</FN></vCard></iq>", i);
+    x.send_bytes(all);
+    BOOST_TEST(x.receives("<iq id='r'/>")["type"] == "result");
+    BOOST_TEST(!signs_in(who));
+    BOOST_TEST(!signs_in({who.name, who.domain, "another"}));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_next_owner_of_a_name_finds_nothing_of_the_last) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto who = registers(here, "romeo");
+  auto friend_of_his = client{here, "juliet"};
+  auto x = client{here, who};
+  x.send_bytes(format("<iq type='set' id='r'><query xmlns='jabber:iq:register'><remove/></query></iq>"
+                      "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='a@b.c'/></query></iq>"
+                      "<iq type='set' id='2'><vCard xmlns='vcard-temp'><FN>The last</FN></vCard></iq>"
+                      "<iq type='set' id='3'><block xmlns='urn:xmpp:blocking'><item jid='d@e.f'/></block></iq>"
+                      "<presence type='subscribe' to='{}'/>",
+                      friend_of_his.bare()));
+  BOOST_TEST(x.receives("<iq id='r'/>")["type"] == "result");
+  for (auto is_restarted : {false, true}) {
+    BOOST_TEST_CONTEXT((is_restarted ? "after a restart" : "at once")) {
+      if (is_restarted) {
+        here.stop();
+        here.start();
+      } else {
+        auto next = client{here};
+        next.opens();
+        next.features();
+        BOOST_TEST(next.set(change_of_password(who.name, who.password))["type"] == "result");
+      }
+      auto next = client{here, who};
+      BOOST_TEST(next.asks_roster().find("query")->children.empty());
+      BOOST_TEST(next.get("<vCard xmlns='vcard-temp'/>").to_string().find("The last") == std::string::npos);
+      BOOST_TEST(next.get("<blocklist xmlns='urn:xmpp:blocking'/>").to_string().find("d@e.f") == std::string::npos);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
