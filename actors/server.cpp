@@ -55,6 +55,30 @@ result<std::string> load_secret(const std::filesystem::path& folder) {
   return bytes;
 }
 
+/// All that passwords have been derived with: an account that does not exist must not be told from older ones by a
+/// number that only newer ones have.
+result<std::vector<std::uint32_t>> remember_iterations(const std::filesystem::path& folder, std::uint32_t now) {
+  auto path = folder / "iterations";
+  auto all = std::vector<std::uint32_t>{};
+  auto in = std::ifstream{path};
+  for (auto x = std::uint32_t{0}; in >> x;)
+    all.push_back(x);
+  if (std::find(all.begin(), all.end(), now) != all.end())
+    return all;
+  all.push_back(now);
+  auto unfinished = folder / "iterations.new";
+  auto out = std::ofstream{unfinished, std::ios::trunc};
+  for (auto x : all)
+    out << x << '\n';
+  out.close();
+  auto failure = std::error_code{};
+  if (out)
+    std::filesystem::rename(unfinished, path, failure);
+  if (!out || failure)
+    return error{errc::storage_failure, "cannot write " + path.string()};
+  return all;
+}
+
 template <class Listen>
 net::accept_limits accept_limits_of(const Listen& listen) {
   auto files = net::get_open_files_limit().soft;
@@ -138,7 +162,10 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
   streams->attempts_max = std::uint8_t(options.sign_in.attempts_max);
   streams->limits = options.c2s.limits;
   streams->server_secret = context_->secret;
-  streams->scram_iterations = options.sign_in.scram_iterations;
+  auto iterations = remember_iterations(options.server.data_folder, options.sign_in.scram_iterations);
+  if (!iterations)
+    return iterations.error();
+  streams->scram_iterations = *std::move(iterations);
   for (auto& one : options.hosts) {
     auto made = std::make_shared<host>();
     made->options = one;

@@ -269,7 +269,7 @@ std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
   if (!x.account.empty()) { // a password was tried
     auto now = now_ms();
     auto memory = std::int64_t(o.backoff_memory_s) * 1000;
-    failures = server_.sign_ins.note(x.account.text(), now, memory);
+    failures = server_.sign_ins.note(attempts_on(x.account), now, memory);
     if (!(live->options.listen.loopback_is_exempt && peer_.is_loopback())) // there a proxy may speak for everybody
       failures = std::max(failures, server_.sign_ins.note(peer_.host_text(), now, memory));
   }
@@ -287,9 +287,22 @@ std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
 
 std::chrono::milliseconds session::carry_out_one(act::authenticated& x) {
   count(metrics::instance().sign_ins);
-  server_.sign_ins.forget(x.account.text());
   server_.unauthenticated.remove(id());
-  return {};
+  // Who guesses from this address would know by a quick answer that the guess was right, and by silence that it was
+  // not. From elsewhere the account's owner is not held back.
+  auto live = server_.live();
+  auto& o = live->options.sign_in;
+  auto who = attempts_on(x.account);
+  auto failures = server_.sign_ins.count(who, now_ms(), std::int64_t(o.backoff_memory_s) * 1000);
+  server_.sign_ins.forget(who);
+  if (live->options.listen.loopback_is_exempt && peer_.is_loopback())
+    return {};
+  return std::chrono::milliseconds{backoff_ms(failures, o.backoff_after, o.backoff_ms, o.backoff_ms_max)};
+}
+
+/// Under which attempts on an account are counted: one address does not make others wait.
+std::string session::attempts_on(const jid& account) const {
+  return std::string{account.text()} + ' ' + std::string{peer_.host_text()};
 }
 
 std::chrono::milliseconds session::carry_out_one(act::bind& x) {

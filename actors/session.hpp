@@ -53,6 +53,7 @@ private:
   std::chrono::milliseconds carry_out_one(act::register_account& x);
   std::chrono::milliseconds carry_out_one(act::rejected& x);
   std::chrono::milliseconds carry_out_one(act::authenticated& x);
+  std::string attempts_on(const jid& account) const;
   std::chrono::milliseconds carry_out_one(act::bind& x);
   std::chrono::milliseconds carry_out_one(act::established& x);
   std::chrono::milliseconds carry_out_one(act::close& x);

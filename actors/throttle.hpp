@@ -36,8 +36,9 @@ private:
   std::size_t names_max_;
 };
 
-/// How long the answer to a failed attempt is held back: nothing for the first `after`, then `first_ms`, doubled each
-/// time, up to `max_ms`. A success is never held back, so nobody can be locked out (XEP-0205).
+/// How long the answer to an attempt is held back after so many failures: nothing for the first `after`, then
+/// `first_ms`, doubled each time, up to `max_ms`. For a success the failures are those of its own address, so that
+/// nobody can lock another out (XEP-0205).
 std::uint32_t backoff_ms(std::uint32_t failures, std::uint32_t after, std::uint32_t first_ms,
                          std::uint32_t max_ms) noexcept;
 

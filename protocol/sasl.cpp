@@ -241,7 +241,8 @@ bool check_password(std::string_view password, const credentials& stored) {
 
 namespace {
 
-scram_keys fake_keys(std::string_view server_secret, const jid& account, std::uint32_t iterations, hash with) {
+scram_keys fake_keys(std::string_view server_secret, const jid& account, std::span<const std::uint32_t> iterations,
+                     hash with) {
   const auto derive = [&](std::string_view purpose) {
     auto text = std::string{purpose};
     text += '\0';
@@ -250,13 +251,24 @@ scram_keys fake_keys(std::string_view server_secret, const jid& account, std::ui
     return hmac(hash::sha_512, server_secret, text);
   };
   const auto bytes = algorithm_of(with).bytes;
-  return {with, std::clamp(iterations, iterations_min, iterations_max), derive("salt").substr(0, salt_bytes),
+  // The count that scores best with this name. One for all hashes, as a real account has.
+  auto count = iterations_min;
+  auto best = std::string{};
+  for (auto x : iterations)
+    if (auto score = hmac(hash::sha_256, server_secret,
+                          "iterations " + std::to_string(x) + ' ' + std::string{account.bare_text()});
+        score > best) {
+      best = std::move(score);
+      count = x;
+    }
+  return {with, std::clamp(count, iterations_min, iterations_max), derive("salt").substr(0, salt_bytes),
           derive("stored key").substr(0, bytes), derive("server key").substr(0, bytes)};
 }
 
 } // namespace
 
-credentials fake_credentials(std::string_view server_secret, const jid& account, std::uint32_t iterations) {
+credentials fake_credentials(std::string_view server_secret, const jid& account,
+                             std::span<const std::uint32_t> iterations) {
   auto made = credentials{};
   for (auto with : all_hashes)
     made.keys.push_back(fake_keys(server_secret, account, iterations, with));

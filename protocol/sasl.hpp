@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,8 +77,10 @@ bool check_password(std::string_view password, const credentials& stored);
 
 /// What an account that does not exist seems to have: no password fits, and neither the steps nor the work tell it from
 /// one that does. The same each time for the same name, so that asking twice shows nothing.
-/// `server_secret` is 32 random bytes that never change while the store lives.
-credentials fake_credentials(std::string_view server_secret, const jid& account, std::uint32_t iterations);
+/// `server_secret` is 32 random bytes that never change while the store lives. `iterations`, at least one, are all that
+/// accounts have been made with: each name seems to have one of them, and a new one changes few names'.
+credentials fake_credentials(std::string_view server_secret, const jid& account,
+                             std::span<const std::uint32_t> iterations);
 
 /// The stored record:
 ///
@@ -150,11 +153,11 @@ struct environment {
   jid from;                       ///< What the stream's header said; often empty.
   std::vector<mechanism> offered; ///< In the last features.
   channel_bindings bindings;
-  std::vector<jid> certified;            ///< Bare addresses at `host` in the client's verified certificate.
-  std::string_view server_secret;        ///< For `fake_credentials`; outlives the exchange.
-  std::uint32_t iterations = 10'000;     ///< That new accounts get: those that don't exist seem to have it.
-  const random_source* random = nullptr; ///< Not null when an exchange begins; outlives it.
-  std::string_view server_nonce = {};    ///< For published test vectors only; empty: made by `random`.
+  std::vector<jid> certified;                ///< Bare addresses at `host` in the client's verified certificate.
+  std::string_view server_secret;            ///< For `fake_credentials`; outlives the exchange.
+  std::span<const std::uint32_t> iterations; ///< For `fake_credentials`; outlive the exchange.
+  const random_source* random = nullptr;     ///< Not null when an exchange begins; outlives it.
+  std::string_view server_nonce = {};        ///< For published test vectors only; empty: made by `random`.
 };
 
 /// One attempt to sign in. It starts with the client's first message and ends with `success` or `failure`; each step

@@ -506,7 +506,7 @@ actions negotiation::carry_out(sasl::exchange::step next) {
   is_header_sent_ = false;
   auto success = next.data ? sasl_element("success", next.data->empty() ? "=" : sasl::base64_encode(*next.data))
                            : empty_element("success", ns::sasl);
-  return list(act::send{std::move(success)}, act::authenticated{account_, how}, act::restart{});
+  return list(act::authenticated{account_, how}, act::send{std::move(success)}, act::restart{});
 }
 
 actions negotiation::looked_up(const credentials_answer& answer) {

@@ -25,11 +25,13 @@ const credentials& stored() {
   return made;
 }
 
+constexpr std::uint32_t usual[] = {iterations_min};
+
 struct stream_with : environment {
   stream_with() {
     host = "example.com";
     server_secret = "0123456789abcdef0123456789abcdef";
-    iterations = iterations_min;
+    iterations = usual;
     random = &secure;
     offered = {mechanism::scram_sha_512, mechanism::scram_sha_256, mechanism::scram_sha_1, mechanism::plain};
   }
@@ -205,10 +207,11 @@ BOOST_AUTO_TEST_CASE(fewer_iterations_than_the_standard_asks_are_not_made) {
 
 BOOST_AUTO_TEST_CASE(fake_credentials_are_the_same_each_time_and_differ_by_name_and_secret) {
   const auto romeo = *jid::parse("romeo@example.com");
-  const auto a = fake_credentials("secret", romeo, 10'000);
-  BOOST_TEST((a == fake_credentials("secret", romeo.with_resource("x"), 10'000)));
-  BOOST_TEST((a != fake_credentials("secret", *jid::parse("romeo@example.net"), 10'000)));
-  BOOST_TEST((a != fake_credentials("other", romeo, 10'000)));
+  constexpr std::uint32_t counts[] = {10'000};
+  const auto a = fake_credentials("secret", romeo, counts);
+  BOOST_TEST((a == fake_credentials("secret", romeo.with_resource("x"), counts)));
+  BOOST_TEST((a != fake_credentials("secret", *jid::parse("romeo@example.net"), counts)));
+  BOOST_TEST((a != fake_credentials("other", romeo, counts)));
   BOOST_TEST(a.keys.size() == stored().keys.size());
   for (std::size_t i = 0; i < a.keys.size(); ++i) {
     BOOST_TEST(a.keys[i].iterations == 10'000u);
@@ -216,6 +219,28 @@ BOOST_AUTO_TEST_CASE(fake_credentials_are_the_same_each_time_and_differ_by_name_
     BOOST_TEST(a.keys[i].salt.size() == stored().keys[i].salt.size());
     BOOST_TEST(a.keys[i].stored_key.size() == stored().keys[i].stored_key.size());
   }
+}
+
+BOOST_AUTO_TEST_CASE(
+    fake_credentials_have_an_iteration_count_of_every_time) { // or those who exist could be told by theirs
+  constexpr std::uint32_t counts[] = {10'000, 20'000, 30'000};
+  auto old = 0, moved = 0;
+  for (auto i = 0; i < 300; ++i) {
+    const auto who = *jid::parse("nobody" + std::to_string(i) + "@example.com");
+    const auto before = fake_credentials("secret", who, std::span{counts}.first(2)).keys.front().iterations;
+    const auto after = fake_credentials("secret", who, counts);
+    for (auto& one : after.keys)
+      BOOST_TEST(one.iterations == after.keys.front().iterations);
+    old += before == 10'000 ? 1 : 0;
+    if (before != after.keys.front().iterations) { // only to the new one
+      BOOST_TEST(after.keys.front().iterations == 30'000u);
+      ++moved;
+    }
+  }
+  BOOST_TEST(old > 100);
+  BOOST_TEST(old < 200);
+  BOOST_TEST(moved > 50);
+  BOOST_TEST(moved < 150);
 }
 
 BOOST_AUTO_TEST_CASE(a_record_comes_back_as_it_was) {

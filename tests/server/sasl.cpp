@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <set>
 
 using namespace xmpp::test;
 
@@ -428,6 +429,69 @@ BOOST_AUTO_TEST_CASE(failed_attempts_lock_nobody_out) { // XEP-0205, 4.2
   for (auto i = 0; i < 20; ++i)
     BOOST_TEST(outcome(with_password(romeo, "wrong"), "SCRAM-SHA-1") == "not-authorized");
   BOOST_TEST(outcome(romeo, "SCRAM-SHA-1") == "success");
+}
+
+BOOST_AUTO_TEST_CASE(who_guessed_too_often_learns_nothing_by_a_quick_success) { // nor by silence
+  auto here = server{{.settings = {{"listen.loopback_is_exempt", "false"},
+                                   {"sign_in.registrations_per_address_per_hour", "100"},
+                                   {"sign_in.backoff_after", "1"},
+                                   {"sign_in.backoff_ms", "60000"},
+                                   {"sign_in.backoff_ms_max", "60000"}}}};
+  if (here.is_peer())
+    return;
+  auto romeo = registers(here, "romeo"), juliet = registers(here, "juliet");
+  auto tries = [&](client& x, const std::string& password) {
+    auto scram = scram_client{"SHA-1", romeo.name, password};
+    x.send_bytes(auth("SCRAM-SHA-1", base64(scram.first())));
+    auto challenge = x.receives("<challenge xmlns='{}'/>", sasl_ns);
+    x.send("<response xmlns='{}'>{}</response>", sasl_ns, base64(scram.final(unbase64(challenge.text))));
+  };
+  for (auto i = 1; i <= 2; ++i) {
+    auto x = client{here};
+    x.opens();
+    x.features();
+    tries(x, "wrong");
+    while (here.statistic("sign_ins_failed") < i)
+      ;
+  }
+  auto x = client{here};
+  x.opens();
+  x.features();
+  tries(x, romeo.password);
+  auto other = client{here, juliet}; // who does not wait
+  other.ping();
+  BOOST_TEST(!x.has("<success/>"));
+}
+
+BOOST_AUTO_TEST_CASE(unknown_names_have_the_steps_of_every_time) { // or those with the older ones would be known
+  auto here = server{{.settings = {{"sign_in.scram_iterations", "5000"}}}};
+  if (here.is_peer())
+    return;
+  auto steps_of = [&](const std::string& name) {
+    auto x = client{here};
+    x.opens();
+    x.features();
+    auto scram = scram_client{"SHA-1", name, "password"};
+    x.send_bytes(auth("SCRAM-SHA-1", base64(scram.first())));
+    scram.final(unbase64(x.receives("<challenge xmlns='{}'/>", sasl_ns).text));
+    return scram.iterations;
+  };
+  auto romeo = registers(here, "romeo");
+  here.set("sign_in.scram_iterations", "6000");
+  here.shell("reload");
+  auto juliet = registers(here, "juliet");
+  for (auto is_restarted : {false, true}) {
+    if (is_restarted) {
+      here.stop();
+      here.start();
+    }
+    BOOST_TEST(steps_of(romeo.name) == 5'000);
+    BOOST_TEST(steps_of(juliet.name) == 6'000);
+    auto seen = std::set<int>{};
+    for (auto i = 0; i < 40; ++i)
+      seen.insert(int(steps_of("nobody" + std::to_string(i))));
+    BOOST_TEST((seen == std::set<int>{5'000, 6'000}));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(an_exchange_can_be_given_up_and_begun_again) { // 6.4.4
