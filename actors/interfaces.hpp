@@ -49,7 +49,7 @@ using session_actor = caf::typed_actor<
 /// USER: one account; owns its sessions, its roster and its delivery.
 using user_actor = caf::typed_actor<
     // Hands a stanza addressed to this account to the right sessions; or a presence, but not to some of them.
-    caf::reacts_to<msg::deliver>, caf::reacts_to<msg::show>,
+    caf::reacts_to<msg::deliver>, caf::replies_to<msg::deliver_for_good>::with<msg::outcome>, caf::reacts_to<msg::show>,
     // Handles what one of its own sessions sent to the account or to all.
     caf::reacts_to<msg::sent>,
     // Adds a session under the resource it asked for.
@@ -74,10 +74,10 @@ using user_actor = caf::typed_actor<
 /// SHARD: one slice of all accounts; starts their users on demand, restarts those that fail, retires idle ones.
 using shard_actor = caf::typed_actor<
     // The following go to the account's user, which is started if need be.
-    caf::reacts_to<msg::deliver>, caf::reacts_to<msg::show>, caf::reacts_to<msg::sent>,
-    caf::replies_to<msg::attach>::with<msg::attached>, caf::replies_to<msg::detach>::with<msg::detached>,
-    caf::replies_to<msg::lookup>::with<msg::found>, caf::replies_to<msg::set_credentials>::with<msg::outcome>,
-    caf::replies_to<msg::remove_account>::with<msg::outcome>,
+    caf::reacts_to<msg::deliver>, caf::replies_to<msg::deliver_for_good>::with<msg::outcome>, caf::reacts_to<msg::show>,
+    caf::reacts_to<msg::sent>, caf::replies_to<msg::attach>::with<msg::attached>,
+    caf::replies_to<msg::detach>::with<msg::detached>, caf::replies_to<msg::lookup>::with<msg::found>,
+    caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
     // A user has ended for want of work.
     caf::reacts_to<msg::retired>,
     // Looks for idle users.

@@ -34,6 +34,11 @@ struct deliver {
   stanza what;
 };
 
+/// As `deliver`, answered when what follows from it is durable: for what its sender acknowledges only then.
+struct deliver_for_good {
+  stanza what;
+};
+
 /// A presence for an account here, but not for those of its resources that the sender has blocked (XEP-0191, 3.3).
 struct show {
   stanza what;
@@ -235,6 +240,7 @@ struct description {
 } // namespace xmpp
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver_for_good)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::show)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::sent)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach)

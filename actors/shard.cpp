@@ -58,6 +58,7 @@ shard::behavior_type shard::make_behavior() {
         }
         send(target, x);
       },
+      [this](const msg::deliver_for_good& x) { return delegate(user_of(x.what.to.bare()), x); },
       [this](const msg::show& x) { send(user_of(x.what.to.bare()), x); },
       [this](const msg::sent& x) { send(user_of(x.what.from.bare()), x); },
       [this](const msg::attach& x) { return delegate(user_of(x.account), x); },

@@ -35,6 +35,12 @@ user::behavior_type user::make_behavior() {
   // One set for all users.
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::deliver_for_good& x) -> caf::result<msg::outcome> {
+        auto& me = self();
+        if (me.phase_ == phase::retiring)
+          return me.delegate(me.server_.route.shard(me.shard_), x);
+        return me.deliver_for_good(x.what);
+      },
       [](const msg::show& x) {
         auto& me = self();
         if (me.phase_ == phase::retiring)
@@ -181,7 +187,7 @@ bool user::must_wait(caf::mailbox_element& x) {
   if (phase_ == phase::gathering) {
     if (content.match_elements<msg::attach>())
       return !content.get_as<msg::attach>(0).again;
-    return is_for_account();
+    return is_for_account() || content.match_elements<msg::deliver_for_good>();
   }
   return phase_ == phase::ready && is_removing_ && (is_for_account() || content.match_elements<msg::attach>());
 }
@@ -216,7 +222,7 @@ void user::retire() {
 }
 
 void user::note_idleness() {
-  auto idle = bound_.empty() && pending_.empty() && reads_.empty() && phase_ == phase::ready;
+  auto idle = bound_.empty() && pending_.empty() && reads_.empty() && !is_removing_ && phase_ == phase::ready;
   if (!idle)
     is_busy();
   else if (!exists_) // Nothing to keep, and anybody can make us start one of these.
@@ -569,39 +575,51 @@ caf::result<msg::outcome> user::remove_account() {
   return promise;
 }
 
+/// First its contacts are told, and have it for good, as if each item had been removed (RFC 6121, 2.5): were the
+/// account gone before, nobody could tell them after a crash. If this ends in between, the removal can be asked for
+/// again.
 void user::remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye) {
-  auto changes = write_set{};
-  accounts::erase(changes, place());
-  auto removed = [this, then = std::move(then), goodbye](errc failure) {
-    is_removing_ = false;
-    if (failure != errc::none)
+  is_removing_ = true;
+  auto ends = std::vector<stanza>{};
+  for (auto& item : roster_.items) {
+    if (has_to(item.subscription) || item.ask)
+      ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, item.contact));
+    if (has_from(item.subscription))
+      ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
+  }
+  tell_for_good(std::move(ends), [this, then = std::move(then), goodbye](errc failure) {
+    if (failure != errc::none) {
+      is_removing_ = false;
       return then(failure);
-    if (goodbye)
-      route(*goodbye);
-    exists_ = false; // from here on nothing more is stored
-    offline_flush_ = 0;
-    fail_reads();
-    // Contacts see the end of every subscription, as if each item had been removed (RFC 6121, 2.5).
-    while (!views_.empty()) {
-      auto actor = bound_.back().actor;
-      drop_session(views_.size() - 1);
-      send(actor, msg::end_stream{errc::not_authorized, "the account was removed"});
     }
-    for (auto& item : roster_.items) {
-      if (has_to(item.subscription) || item.ask)
-        route(subscription_stanza(stanza_type::unsubscribe, account_, item.contact));
-      if (has_from(item.subscription))
-        route(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
-    }
-    roster_ = {};
-    blocks_ = nullptr;
-    offline_ = {};
-    last_activity_ = nullptr;
-    credentials_.clear();
-    then(errc::none);
-    note_idleness();
-  };
-  is_removing_ = submit(std::move(changes), std::move(removed));
+    auto changes = write_set{};
+    accounts::erase(changes, place());
+    submit(std::move(changes), [this, then, goodbye](errc failure) {
+      is_removing_ = false;
+      if (failure == errc::none)
+        removed(goodbye);
+      then(failure);
+      note_idleness();
+    });
+  });
+}
+
+void user::removed(const std::optional<stanza>& goodbye) {
+  if (goodbye)
+    route(*goodbye);
+  exists_ = false; // from here on nothing more is stored
+  offline_flush_ = 0;
+  fail_reads();
+  while (!views_.empty()) {
+    auto actor = bound_.back().actor;
+    drop_session(views_.size() - 1);
+    send(actor, msg::end_stream{errc::not_authorized, "the account was removed"});
+  }
+  roster_ = {};
+  blocks_ = nullptr;
+  offline_ = {};
+  last_activity_ = nullptr;
+  credentials_.clear();
 }
 
 } // namespace xmpp

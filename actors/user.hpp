@@ -108,16 +108,20 @@ private:
   caf::result<msg::outcome> remove_account();
   /// `goodbye`, if any, goes out before the streams end.
   void remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye = std::nullopt);
+  void removed(const std::optional<stanza>& goodbye);
 
   // -- sending --
   /// To whomever it is for: an account's shard, a host's own services, later another server.
   void route(stanza x);
+  /// To accounts here; `then` runs when what follows from it there is durable, or with an error.
+  void tell_for_good(std::vector<stanza> what, continuation then);
   /// The error that answers `x`, if one is due.
   void refuse(const stanza& x, errc code, const element& application_condition = {});
 
   // -- user_delivery.cpp --
   /// `hidden_from`: sessions that do not get it.
   void deliver(const stanza& x, std::span<const jid> hidden_from = {});
+  caf::result<msg::outcome> deliver_for_good(const stanza& x);
   /// Behind the hooks.
   void deliver_checked(const stanza& x, std::span<const jid> hidden_from);
   void store_offline(const stanza& x, std::string_view only_for = {});
@@ -143,6 +147,7 @@ private:
   // -- user_roster.cpp --
   void roster_get(const stanza& x, std::size_t session);
   void roster_set(const stanza& x);
+  void roster_remove(const stanza& x, const jid& contact);
   void push_roster(const element& query);
   void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);

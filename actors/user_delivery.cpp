@@ -43,6 +43,14 @@ void user::deliver(const stanza& x, std::span<const jid> hidden_from) {
   deliver_checked(x, hidden_from);
 }
 
+caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
+  auto promise = make_response_promise<msg::outcome>();
+  deliver(x);
+  // Of a retiring account, or one that is being removed, nothing is left to be changed.
+  after_commits([promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); });
+  return promise;
+}
+
 void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
   if (x.kind == stanza_kind::presence && !pending_.empty() && is_behind_subscription(x, hidden_from))
     return;

@@ -156,6 +156,31 @@ void user::route(stanza x) {
   // A host of ours has nothing to do with what accounts send by themselves. Other servers' turn comes with s2s.
 }
 
+void user::tell_for_good(std::vector<stanza> what, continuation then) {
+  struct waiting {
+    std::size_t left = 0;
+    errc failure = errc::none;
+    continuation then;
+  };
+  std::erase_if(what, [this](auto& x) { return !x.to.has_local() || !server_.is_own_domain(x.to.domain()); });
+  if (what.empty())
+    return then(errc::none);
+  auto all = std::make_shared<waiting>(waiting{what.size(), errc::none, std::move(then)});
+  auto one_has_come = [all](errc failure) {
+    if (failure != errc::none)
+      all->failure = failure;
+    if (--all->left == 0)
+      all->then(all->failure);
+  };
+  for (auto& x : what) {
+    trace::note(trace::station::routed, "user", account_, x);
+    auto& shard = server_.route.shard(x.to);
+    request(shard, std::chrono::seconds{30}, msg::deliver_for_good{std::move(x)})
+        .then([one_has_come](const msg::outcome& o) { one_has_come(o.failure); },
+              [one_has_come](const caf::error&) { one_has_come(errc::internal_server_error); });
+  }
+}
+
 void user::refuse(const stanza& x, errc code, const element& application_condition) {
   trace::note(trace::station::refused, "user", account_, x);
   if (!x.may_answer_with_error())

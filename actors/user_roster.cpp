@@ -49,40 +49,13 @@ void user::roster_set(const stanza& x) {
   auto change = parse_roster_set(x, account_, limits);
   if (!change)
     return refuse(x, change.code());
-  auto changes = write_set{};
-  auto contact = change->contact;
-  if (change->remove) {
-    auto effects = removal(roster_, contact);
-    if (!effects)
-      return refuse(x, effects.code());
-    auto version = roster_.version + 1;
-    rosters::erase(changes, place(), contact);
-    if (roster_.state_of(contact.text()).pending_in)
-      subscriptions::erase(changes, place(), contact);
-    rosters::put_version(changes, place(), version);
-    auto then = [this, x, contact, effects = *effects, version](errc failure) {
-      if (failure != errc::none)
-        return refuse(x, failure);
-      route(x.reply());
-      push_roster(roster_removal_push(contact, version));
-      if (effects.unavailable)
-        send_presence_to(contact, true);
-      if (effects.unsubscribed)
-        route(subscription_stanza(stanza_type::unsubscribed, account_, contact));
-      if (effects.unsubscribe)
-        route(subscription_stanza(stanza_type::unsubscribe, account_, contact));
-    };
-    if (!commit(std::move(changes), std::move(then)))
-      return;
-    roster_.erase(contact.text());
-    roster_.erase_pending(contact.text());
-    roster_.version = version;
-    return estimate_memory();
-  }
+  if (change->remove)
+    return roster_remove(x, change->contact);
   auto item = changed_item(roster_, *std::move(change), limits);
   if (!item)
     return refuse(x, item.code());
   auto version = roster_.version + 1;
+  auto changes = write_set{};
   rosters::put(changes, place(), *item);
   rosters::put_version(changes, place(), version);
   if (!commit(std::move(changes), [this, x, item = *item, version](errc failure) {
@@ -95,6 +68,43 @@ void user::roster_set(const stanza& x) {
   roster_.put(*std::move(item));
   roster_.version = version;
   estimate_memory();
+}
+
+/// The contact is told first: were the item gone before, nobody could tell it after a crash.
+void user::roster_remove(const stanza& x, const jid& contact) {
+  auto effects = removal(roster_, contact);
+  if (!effects)
+    return refuse(x, effects.code());
+  if (effects->unavailable)
+    send_presence_to(contact, true);
+  auto ends = std::vector<stanza>{};
+  if (effects->unsubscribed)
+    ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, contact));
+  if (effects->unsubscribe)
+    ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, contact));
+  tell_for_good(std::move(ends), [this, x, contact](errc failure) {
+    if (failure == errc::none && !removal(roster_, contact))
+      failure = errc::item_not_found; // Another device was faster.
+    if (failure != errc::none)
+      return refuse(x, failure);
+    auto version = roster_.version + 1;
+    auto changes = write_set{};
+    rosters::erase(changes, place(), contact);
+    if (roster_.state_of(contact.text()).pending_in)
+      subscriptions::erase(changes, place(), contact);
+    rosters::put_version(changes, place(), version);
+    if (!commit(std::move(changes), [this, x, contact, version](errc failure) {
+          if (failure != errc::none)
+            return refuse(x, failure);
+          route(x.reply());
+          push_roster(roster_removal_push(contact, version));
+        }))
+      return;
+    roster_.erase(contact.text());
+    roster_.erase_pending(contact.text());
+    roster_.version = version;
+    estimate_memory();
+  });
 }
 
 void user::push_roster(const element& query) {

@@ -233,6 +233,7 @@ struct server_fixture : actor_fixture {
     out.resource = std::string{full.resource()};
     out.session = std::make_shared<session_handle>(session_handle{session});
     out.session_id = session->id();
+    out.created_ms = 1'000; // as `put_account` says
     return out;
   }
 };

@@ -28,6 +28,10 @@ struct shard_history {
 
 shard_actor::behavior_type remembering_shard(shard_actor::pointer, std::shared_ptr<shard_history> to) {
   return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
+          [to](const msg::deliver_for_good& x) {
+            to->delivered.push_back(x.what);
+            return msg::outcome{};
+          },
           [to](const msg::show& x) { to->delivered.push_back(x.what); },
           [to](const msg::sent& x) { to->sent.push_back(x.what.serialize()); },
           [to](const msg::attach& x) {

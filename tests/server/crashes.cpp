@@ -292,6 +292,33 @@ BOOST_AUTO_TEST_CASE(a_subscription_that_both_saw_survives_a_kill) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_acknowledged_end_of_a_subscription_survives_a_kill_on_both_sides) { // RFC 6121, 2.5
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  for (auto round = 0; round < setting("TROUPE_CRASH_ROUNDS", 4); ++round) {
+    auto romeo = client{here, "romeo"};
+    auto juliet = client{here, "juliet"};
+    for (auto [one, other] : {std::pair{&romeo, &juliet}, std::pair{&juliet, &romeo}}) {
+      one->send("<presence to='{}' type='subscribe'/>", other->bare());
+      other->receives("<presence type='subscribe'/>");
+      other->send("<presence to='{}' type='subscribed'/>", one->bare());
+      one->receives("<presence type='subscribed'/>");
+    }
+    auto answer =
+        round % 2 == 0
+            ? romeo.set(format("<query xmlns='jabber:iq:roster'><item jid='{}' subscription='remove'/></query>",
+                               juliet.bare()))
+            : romeo.set("<query xmlns='jabber:iq:register'><remove/></query>");
+    here.kill();
+    BOOST_TEST(answer["type"] == "result");
+    here.start();
+    auto again = client{here, juliet.who()};
+    auto roster = again.asks_roster().to_string();
+    BOOST_TEST(roster.find("subscription='none'") != std::string::npos, roster);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_kill_in_the_middle_of_a_start_does_no_harm) {
   auto here = server{};
   if (here.is_peer())
