@@ -160,7 +160,7 @@ void user::become_ready() {
   awaited_sessions_ = 0;
   estimate_memory();
   is_busy();
-  if (bound_.empty())
+  if (bound_.empty() && exists_) // Who does not exist is gone when it has said so; the queue would hold it for minutes.
     server_.idle[shard_].add(*this, now_ms());
   else if (was_restart)
     deliver_offline_to_another(); // One of them may have been sent its messages.
@@ -282,10 +282,11 @@ msg::attached user::attach(const msg::attach& x) {
   auto* home = own_host();
   if (x.anonymous && !exists_)
     exists_ = anonymous_ = true;
-  if (!home || !exists_ || disabled_)
+  // Or somebody else's, who had this name before.
+  if (!home || !exists_ || disabled_ || (!anonymous_ && x.created_ms != created_ms_)) {
+    note_idleness();
     return {errc::not_allowed};
-  if (!anonymous_ && x.created_ms != created_ms_) // Somebody else's, who had this name before.
-    return {errc::not_allowed};
+  }
   auto resource = x.resource;
   if (!resource.empty())
     if (auto taken = find_session(resource))
@@ -335,6 +336,8 @@ void user::detach(const msg::detach& x) {
                 stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
   if (auto i = find_session(x.full, x.session_id))
     drop_session(*i);
+  else
+    note_idleness();
 }
 
 void user::drop_session(std::size_t index) {

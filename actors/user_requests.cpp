@@ -20,7 +20,7 @@ void user::sent(const msg::sent& x) {
   trace::note(trace::station::handled, "user", account_, x.what);
   auto session = find_session(x.what.from, x.session_id);
   if (!session) // It ended, or was replaced, while this was on its way.
-    return;
+    return note_idleness();
   switch (x.what.kind) {
   case stanza_kind::message:
     return;

@@ -81,6 +81,17 @@ BOOST_AUTO_TEST_CASE(keeps_no_user_of_an_account_that_does_not_exist) {
   BOOST_TEST(!found->exists);
   BOOST_TEST(users() == "0");
   BOOST_TEST(user_of("nobody@example.com"_jid) == 0u);
+  attaches("nobody@example.com/x"_jid);
+  send(it, msg::sent{stanza_of("<presence/>", "nobody@example.com/x"_jid, {}), 1});
+  send(it, msg::detach{"nobody@example.com/x"_jid, 1, {juliet}});
+  send(it, msg::deliver{stanza_of("<message/>", juliet, "nobody@example.com"_jid)});
+  works();
+  auto alive = 0;
+  registry::instance().for_each(actor_kind::user, [&](const registry::entry& x) {
+    alive += x.name == "nobody@example.com" ? 1 : 0;
+    return true;
+  });
+  BOOST_TEST(alive == 0); // nor does any queue hold one
 }
 
 BOOST_AUTO_TEST_CASE(retires_users_that_are_idle_and_only_those) {
