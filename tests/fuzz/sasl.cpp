@@ -31,7 +31,8 @@ void converse(sasl::mechanism chosen, std::uint8_t answers, std::string_view inp
   using step = sasl::exchange::step;
   static const auto stream = make_environment();
   // Of no password: as good as any for those who know none.
-  static const auto stored = sasl::fake_credentials("another secret", *jid::parse("juliet@example.com"), 4'096);
+  static constexpr std::uint32_t iterations[] = {4'096};
+  static const auto stored = sasl::fake_credentials("another secret", *jid::parse("juliet@example.com"), iterations);
   auto attempt = sasl::exchange{chosen, stream};
   auto next = step{step::challenge};
   for (;;)
