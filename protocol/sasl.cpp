@@ -651,8 +651,10 @@ exchange::step exchange::begin_scram(std::string_view message) {
   // Section 6: PLUS means to bind, and to something that is there; a client that could bind but saw no PLUS, though it
   // was offered, talks to us through somebody who took it out.
   if (is_plus(chosen_) != binds || (binds && binding.empty()) ||
-      (flag == "y" && std::any_of(stream_.offered.begin(), stream_.offered.end(), is_plus)))
+      (flag == "y" && std::any_of(stream_.offered.begin(), stream_.offered.end(), is_plus))) {
+    is_binding_refused_ = true;
     return fail(failure::not_authorized);
+  }
   bound_ = header;
   bound_ += binding;
   auth_message_ = bare;

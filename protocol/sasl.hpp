@@ -193,6 +193,8 @@ public:
   /// Bare; known from the first `lookup` on. Of ANONYMOUS: made up, known at `success`, and not stored anywhere.
   const jid& account() const noexcept { return account_; }
   mechanism chosen() const noexcept { return chosen_; }
+  /// At `failure`: no password was tried, since the channel binding can not be.
+  bool is_binding_refused() const noexcept { return is_binding_refused_; }
 
   /// At `check_password`: what to check. The password leaves the exchange and is the caller's to `wipe`.
   std::string take_password();
@@ -215,6 +217,7 @@ private:
   jid account_;
   mechanism chosen_;
   stage stage_ = stage::first;
+  bool is_binding_refused_ = false;
   bool exists_ = false;
   bool disabled_ = false;
   std::string password_;

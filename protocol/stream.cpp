@@ -463,7 +463,7 @@ actions negotiation::reject(sasl::failure why) {
   auto account = exchange_ ? exchange_->account() : jid{};
   // A refused channel binding tried no password. Clients whose TLS library knows only older bindings come with each
   // PLUS mechanism before they come to one that they can do: that alone must not use up their attempts.
-  const auto binding_refused = exchange_ && account.empty() && why == sasl::failure::not_authorized;
+  const auto binding_refused = exchange_ && exchange_->is_binding_refused();
   const auto is_counted = !binding_refused || mismatches_ >= mismatches_max;
   if (!is_counted) {
     ++mismatches_;

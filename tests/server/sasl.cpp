@@ -411,6 +411,17 @@ BOOST_AUTO_TEST_CASE(a_stream_ends_after_five_attempts) { // 6.4.5
   BOOST_TEST(end.find("stays open") == end.npos);
 }
 
+BOOST_AUTO_TEST_CASE(names_that_can_not_be_are_attempts_too) {
+  auto x = client{transport::direct_tls};
+  goes_to_mechanisms(x, transport::direct_tls);
+  for (auto i = 0; i < 5; ++i) {
+    x.send_bytes(auth("PLAIN", base64(std::string(1, '\0') + "a b" + std::string(1, '\0') + "password")));
+    BOOST_TEST(condition(x.next()) == "not-authorized");
+  }
+  x.send_bytes(auth("PLAIN", base64("x")));
+  BOOST_TEST(x.stream_error().find("policy-violation") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(the_right_password_is_taken_after_others_failed) {
   for (auto failures : {1, 2, 4}) {
     auto romeo = registers("romeo");
