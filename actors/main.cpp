@@ -8,12 +8,52 @@
 #include "actors/shell/remote_accounts.hpp"
 #include "actors/store_accounts.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <iostream>
+#include <mutex>
 #include <thread>
+#include <unistd.h>
 
 namespace xmpp {
 namespace {
+
+/// Ends the process when its orderly end takes too long: a disk that does not answer, say. What was acknowledged is on
+/// the disk by then. From its making on, until it is destroyed.
+class last_resort {
+public:
+  explicit last_resort(std::chrono::seconds patience) : thread_([this, patience] { watch(patience); }) {}
+  ~last_resort() {
+    {
+      auto guard = std::lock_guard{mutex_};
+      is_over_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  last_resort(const last_resort&) = delete;
+
+private:
+  void watch(std::chrono::seconds patience) {
+    auto guard = std::unique_lock{mutex_};
+    if (changed_.wait_for(guard, patience, [this] { return is_over_; }))
+      return;
+    log::error("server.stop_too_slow", {{"seconds", patience.count()}});
+    ::alarm(1); // for a log that cannot be written either
+    log::stop();
+    ::_exit(1);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_over_ = false;
+  std::thread thread_; // last: it uses the others
+};
+
+/// For what follows the clients' own time to close.
+constexpr auto stop_patience_min = std::chrono::seconds{5};
 
 /// Until told to stop. SIGTERM and SIGINT end it in order, SIGHUP reads the configuration and the certificates again.
 int serve(const config& options) {
@@ -55,7 +95,12 @@ int serve(const config& options) {
   tell_service_manager("READY=1");
   auto orderly = running->wait();
   tell_service_manager("STOPPING=1");
-  log::info("server.stopping", {{"orderly", orderly}});
+  auto for_clients = std::chrono::seconds{running->context().live()->options.server.shutdown_timeout_s};
+  auto at_last = last_resort{for_clients + std::max(for_clients, stop_patience_min)};
+  if (orderly)
+    log::info("server.stopping", {{"orderly", true}});
+  else
+    log::error("server.stopping", {{"orderly", false}});
   running->stop();
   ::kill(::getpid(), SIGTERM); // for the waiter, if it was not a signal that ended us
   waiter.join();

@@ -442,15 +442,21 @@ void server::stop() {
     return;
   for (auto& one : listeners_)
     caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
-  // Every session, bound or not, says goodbye and lets its peer close.
-  registry::instance().for_each(actor_kind::session, [](const registry::entry& x) {
-    caf::anon_send(caf::actor_cast<session_actor>(x.actor), msg::end_stream{errc::system_shutdown});
-    return true;
-  });
+  // Every session, bound or not, says goodbye and lets its peer close. The registry knows nobody who is still silent.
+  auto end_all = [this] {
+    registry::instance().for_each(actor_kind::session, [](const registry::entry& x) {
+      caf::anon_send(caf::actor_cast<session_actor>(x.actor), msg::end_stream{errc::system_shutdown});
+      return true;
+    });
+    for (auto& one : context_->unauthenticated.all())
+      caf::anon_send(one, msg::end_stream{errc::system_shutdown});
+  };
+  end_all();
   auto until =
       std::chrono::steady_clock::now() + std::chrono::seconds{context_->live()->options.server.shutdown_timeout_s};
   while (metrics::instance().connections_open.load() != 0 && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  end_all(); // who came in while the listeners closed
   listeners_.clear();
   caf::anon_send_exit(root_, caf::exit_reason::user_shutdown);
   context_->storage->stop();
@@ -460,13 +466,15 @@ void server::stop() {
 
 server::~server() {
   stop();
+  if (system_)
+    system_->await_all_actors_done(); // Until then shells may ask for anything below.
   backend_ = nullptr;
   root_ = nullptr;
   if (context_)
     context_->route.clear();
   if (context_)
     context_->hashers.clear();
-  system_ = nullptr; // waits for the actors
+  system_ = nullptr;
   reactors_.clear();
   context_ = nullptr;
 }

@@ -22,4 +22,12 @@ std::size_t strangers::size() const {
   return by_age_.size();
 }
 
+std::vector<session_actor> strangers::all() const {
+  auto guard = std::lock_guard{mutex_};
+  auto out = std::vector<session_actor>{};
+  for (auto& [number, one] : by_age_)
+    out.push_back(one);
+  return out;
+}
+
 } // namespace xmpp

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 namespace xmpp {
 
@@ -17,6 +18,7 @@ public:
   /// It has signed in, or is gone.
   void remove(caf::actor_id session);
   std::size_t size() const;
+  std::vector<session_actor> all() const;
 
 private:
   mutable std::mutex mutex_;

@@ -2,10 +2,12 @@
 //
 // A failure is an exception from a handler (or `fail_now` from the shell). The actor then stops handling messages, but
 // keeps its mailbox, and tells its supervisor. On `restart` it throws its state away, begins as if it had just been
-// started, and goes on with the messages that wait; only the one that failed is lost. On `stop` it ends.
+// started, and goes on with the messages that wait; only the one that failed is lost. On `stop` it ends, as it does
+// when it has no supervisor, or one that is no more.
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/log.hpp"
 #include "actors/metrics.hpp"
 #include "actors/registry.hpp"
 
@@ -112,10 +114,17 @@ private:
     count(metrics::instance().actors_failed);
     note_error(what);
     suspended_ = true;
-    if (auto to = caf::actor_cast<supervising_actor>(supervisor_))
-      this->send(to, msg::child_failed{this->ctrl_self(), what});
-    else
-      this->quit(caf::exit_reason::unhandled_exception);
+    if (has_supervisor())
+      return this->send(caf::actor_cast<supervising_actor>(supervisor_), msg::child_failed{this->ctrl_self(), what});
+    log::error("actor.gave_up", {{"actor", name()}, {"what", what}});
+    on_stop(what);
+    this->quit(caf::exit_reason::unhandled_exception);
+  }
+
+  /// One that has ended decides no more.
+  bool has_supervisor() const {
+    return supervisor_ &&
+           !caf::actor_cast<caf::abstract_actor*>(supervisor_)->getf(caf::abstract_actor::is_terminated_flag);
   }
 
   caf::strong_actor_ptr ctrl_self() { return caf::strong_actor_ptr{this->ctrl()}; }

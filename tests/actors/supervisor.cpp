@@ -117,6 +117,36 @@ BOOST_AUTO_TEST_CASE(ends_when_it_fails_and_has_no_supervisor) {
   BOOST_TEST(!runs(weak));
 }
 
+BOOST_AUTO_TEST_CASE(takes_its_children_with_it_when_it_fails_and_has_no_supervisor) {
+  auto how = restart_options{};
+  how.restarts_max = 0;
+  starts({child("a"), child("b")}, how, false);
+  auto lines = std::vector<std::string>{};
+  auto how_to_log = log::options{};
+  how_to_log.sink = [&](std::string_view x) { lines.emplace_back(x); };
+  log::start(how_to_log);
+  send(actors["a"], -1);
+  log::stop();
+  log::set_level("*", log_level::off);
+  for (auto& [name, actor] : actors)
+    BOOST_TEST(!runs(caf::actor_cast<caf::weak_actor_ptr>(actor)));
+  BOOST_TEST(order.size() == 2); // none was started anew
+  auto said = std::find_if(lines.begin(), lines.end(), [](auto& x) { return x.find("actor.gave_up") != x.npos; });
+  BOOST_REQUIRE((said != lines.end()));
+  BOOST_TEST(said->find("error") != std::string::npos);
+  BOOST_TEST(said->find("too many failures below family, the last: a: told to fail with -1") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(leaves_nobody_to_wait_for_a_decision_when_it_is_gone) {
+  starts_three({});
+  auto history = std::make_shared<patient_history>();
+  auto guest = system().spawn<patient>(caf::actor_cast<caf::strong_actor_ptr>(it), history);
+  ends(it);
+  send(guest, -1);
+  BOOST_TEST(history->stopped == std::vector<std::string>{"told to fail with -1"}, boost::test_tools::per_element());
+  BOOST_TEST(!runs(caf::actor_cast<caf::weak_actor_ptr>(guest)));
+}
+
 BOOST_AUTO_TEST_CASE(starts_anew_what_is_gone) {
   starts_three({});
   auto before = actors["b"];

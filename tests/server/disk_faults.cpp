@@ -466,4 +466,24 @@ BOOST_AUTO_TEST_CASE(a_start_on_a_full_disk_fails_with_the_reason_and_spoils_not
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_disk_that_does_not_answer_does_not_keep_a_server_from_its_end) {
+  auto x = machine{{{"server.shutdown_timeout_s", "0"}}};
+  if (!x.starts())
+    return;
+  auto& here = x.here;
+  auto romeo = client{here, "romeo"};
+  succeeds(romeo.set(vcard("before")));
+  x.disk->syncs_hanging = 1;
+  romeo.send("<iq type='set' id='waits'>{}</iq>", raw_xml{vcard("never acknowledged")});
+  auto deadline = clock::now() + patience();
+  while (x.disk->faults == 0 && clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2)); // there is nothing to wait on
+  BOOST_TEST(here.stop() == 1);
+  BOOST_TEST(here.log().find("server.stop_too_slow") != std::string::npos, here.log());
+  x.disk->syncs_hanging = 0;
+  here.start();
+  auto again = client{here, romeo.who()};
+  BOOST_TEST(!again.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN").empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

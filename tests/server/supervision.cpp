@@ -183,6 +183,62 @@ BOOST_AUTO_TEST_CASE(every_other_kind_of_actor_may_fail_in_the_middle_of_traffic
   }
 }
 
+// -- the end of the root ----------------------------------------------------------------------------------------------
+
+namespace {
+
+/// The shell may hear its answer, or that the server is gone.
+void kills(const server& here, const std::string& actor) {
+  try {
+    here.shell("kill " + actor);
+  } catch (const failure&) {
+  }
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(too_many_failures_below_the_root_end_the_process_and_nothing_that_was_acknowledged) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto romeo = registers(here, "romeo");
+  auto one = client{here, romeo};
+  auto silent = client{here}; // has not said a word
+  one.set("<vCard xmlns='vcard-temp'><FN>Romeo</FN></vCard>");
+  for (auto i = 0; i < 6; ++i)
+    kills(here, "hasher/0");
+  BOOST_TEST(one.stream_error() == "system-shutdown");
+  BOOST_TEST(here.ends() == 1);
+  auto said = here.log();
+  BOOST_TEST(said.find("too many failures below server, the last: hasher 0: killed from the shell") != said.npos, said);
+  here.start();
+  auto again = client{here, romeo};
+  BOOST_TEST(again.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN") == "Romeo");
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_root_ends_the_process) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto romeo = client{here, "romeo"};
+  kills(here, "server");
+  BOOST_TEST(romeo.stream_error() == "system-shutdown");
+  BOOST_TEST(here.ends() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(clients_that_stay_do_not_keep_a_server_from_its_end) {
+  auto here = server{{.settings = {{"server.shutdown_timeout_s", "0"}}}};
+  if (here.is_peer())
+    return;
+  auto romeo = client{here, "romeo"};
+  auto secured = client{here, "juliet", {.how = transport::direct_tls}};
+  auto silent = client{here};
+  auto silent_on_tls = client{here, transport::direct_tls};
+  auto stranger = client{here};
+  stranger.opens();
+  BOOST_TEST(here.stop() == 0);
+}
+
 // -- orderly ends -----------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_shutdown_says_so_and_lets_clients_close) { // RFC 6120, 4.9.3.20
