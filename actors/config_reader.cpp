@@ -1,6 +1,7 @@
 // Reads a configuration file; what is wrong is told with its line, its range and the nearest known name.
 
 #include "actors/config_options.hpp"
+#include "actors/config_text.hpp"
 #include "persistence/keys.hpp"
 #include "protocol/jid.hpp"
 
@@ -10,10 +11,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <system_error>
 #include <type_traits>
 
 namespace xmpp {
@@ -42,13 +45,19 @@ std::string_view view(caf::string_view x) {
 
 class reader {
 public:
-  reader(std::string_view text, const std::filesystem::path& folder) : text_(text), folder_(folder) {}
+  reader(std::string_view text, const std::filesystem::path& folder) : text_(text), folder_(folder), places_(text) {}
 
   result<config> read() {
     auto in = std::istringstream{std::string{text_}};
     auto parsed = caf::actor_system_config::parse_config(in);
     if (!parsed)
       return error{errc::bad_request, syntax_error(parsed.error())};
+    for (auto& x : places_.repetitions())
+      problems_.emplace_back(x.line, (x.is_section ? "[" + x.path + "]" : x.path) + " stands on line " +
+                                         std::to_string(x.first) + " already" +
+                                         (x.is_section && x.path.starts_with("hosts.")
+                                              ? "; each host needs a label of its own, such as [" + x.path + "2]"
+                                              : ""));
     auto hosts = static_cast<const caf::settings*>(nullptr);
     for (auto& [section, content] : *parsed) {
       auto fields = caf::get_if<caf::settings>(&content);
@@ -144,7 +153,7 @@ private:
     auto what = section + "." + std::string{row.name} + " = ";
     if (!value) {
       complain(section, row.name,
-               what + caf::deep_to_string(content) + ": it takes " + std::string{type_names[current.index()]} +
+               what + written(section, row.name, content) + ": it takes " + std::string{type_names[current.index()]} +
                    (row.unit.empty() ? "" : ", in " + std::string{row.unit}));
       return std::nullopt;
     }
@@ -238,10 +247,10 @@ private:
         value = caf::atom_from_string(*text);
       if (option->check(value))
         complain(section, name,
-                 section + "." + name + " = " + caf::deep_to_string(content) + ": it takes " +
+                 section + "." + name + " = " + written(section, name, content) + ": it takes " +
                      std::string{view(option->type_name())});
       else if (auto wrong = wrong_for_caf(section + "." + name, value); !wrong.empty())
-        complain(section, name, section + "." + name + " = " + caf::deep_to_string(content) + " " + wrong);
+        complain(section, name, section + "." + name + " = " + written(section, name, content) + " " + wrong);
       else
         out_.caf_options[section].as_dictionary()[name] = value;
     }
@@ -343,31 +352,15 @@ private:
     problems_.emplace_back(line_of(section, name), std::move(text));
   }
 
-  /// CAF does not keep lines, so the text is searched; 0 when it is not found, as in a value over several lines.
   std::size_t line_of(std::string_view section, std::string_view name) const {
-    auto in = section.empty();
-    auto number = std::size_t{0};
-    for (auto rest = text_; !rest.empty();) {
-      ++number;
-      auto end = rest.find('\n');
-      auto line = rest.substr(0, end);
-      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-      auto start = line.find_first_not_of(" \t");
-      if (start == std::string_view::npos)
-        continue;
-      line.remove_prefix(start);
-      if (line.front() == '[') {
-        auto header = line.substr(1, line.find(']') - 1);
-        in = header == section;
-        if (in && name.empty())
-          return number;
-      } else if (in && line.starts_with(name)) {
-        auto after = line.substr(name.size()).find_first_not_of(" \t");
-        if (after != std::string_view::npos && (line[name.size() + after] == '=' || line[name.size() + after] == '{'))
-          return number;
-      }
-    }
-    return 0;
+    auto dot = section.empty() || name.empty() ? "" : ".";
+    return places_.line_of(std::string{section} + dot + std::string{name});
+  }
+
+  /// As the file has it, where that is one line: CAF would say `1min` for `60s`.
+  std::string written(const std::string& section, std::string_view name, const caf::config_value& content) const {
+    auto text = places_.value_of(section + "." + std::string{name});
+    return text.empty() ? caf::deep_to_string(content) : std::string{text};
   }
 
   static std::string syntax_error(const caf::error& what) {
@@ -387,6 +380,7 @@ private:
 
   std::string_view text_;
   std::filesystem::path folder_;
+  config_text places_;
   config out_;
   std::vector<std::pair<std::size_t, std::string>> problems_; ///< With their lines.
 };
@@ -398,14 +392,26 @@ result<config> parse_config(std::string_view text, const std::filesystem::path& 
 }
 
 result<config> load_config(const std::filesystem::path& file) {
+  auto unreadable = [&](int why) {
+    return error{errc::item_not_found, "cannot read " + file.string() + ": " + std::generic_category().message(why)};
+  };
+  auto failure = std::error_code{};
+  if (std::filesystem::is_directory(file, failure))
+    return unreadable(EISDIR);
   auto in = std::ifstream{file, std::ios::binary};
   if (!in)
-    return error{errc::item_not_found, "cannot read " + file.string()};
-  auto text = std::string{std::istreambuf_iterator<char>{in}, {}};
-  auto absolute = std::filesystem::absolute(file);
-  auto out = parse_config(text, absolute.parent_path());
+    return unreadable(errno);
+  auto text = std::ostringstream{};
+  text << in.rdbuf();
+  if (text.bad())
+    return unreadable(EIO);
+  auto absolute = std::filesystem::absolute(file, failure);
+  if (failure)
+    return unreadable(failure.value());
+  auto out = parse_config(text.str(), absolute.parent_path());
   if (out)
     out->file = absolute;
   return out;
 }
+
 } // namespace xmpp

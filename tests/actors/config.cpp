@@ -179,7 +179,50 @@ BOOST_AUTO_TEST_CASE(a_syntax_error_is_told_with_its_line) {
 BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_is_told_by_name) {
   auto out = load_config("/no/such/troupe.conf");
   BOOST_TEST((out.code() == errc::item_not_found));
-  BOOST_TEST(out.error().text == "cannot read /no/such/troupe.conf");
+  BOOST_TEST(out.error().text == "cannot read /no/such/troupe.conf: No such file or directory");
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_is_no_configuration) {
+  auto out = load_config("/tmp");
+  BOOST_TEST((out.code() == errc::item_not_found));
+  BOOST_TEST(out.error().text == "cannot read /tmp: Is a directory");
+}
+
+BOOST_AUTO_TEST_CASE(a_section_stands_once) {
+  BOOST_TEST(complaint("[hosts.main]\nname = \"a.lit\"\n; ]\n[ hosts.main]\nname = \"b.lit\"\n")
+                 .starts_with("line 4: [hosts.main] stands on line 1 already; each host needs a label of its own"));
+  BOOST_TEST(complaint("[c2s]\ndepth_max = 16\n" + one_host + "[c2s]\nchildren_max = 200\n") ==
+             "line 5: [c2s] stands on line 1 already");
+  BOOST_TEST(
+      complaint(one_host + "[hosts]\nmain = { name = \"b.lit\" }\n").find("line 4: hosts.main stands on line 1") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(an_option_stands_once_in_its_section) {
+  BOOST_TEST(complaint(one_host + "[c2s]\ndepth_max = 16\n\ndepth_max = 17 ; again\n") ==
+             "line 6: c2s.depth_max stands on line 4 already");
+  BOOST_TEST(complaint(one_host + "anonymous = true\nanonymous = false\n") ==
+             "line 4: hosts.main.anonymous stands on line 3 already");
+}
+
+BOOST_AUTO_TEST_CASE(comments_and_texts_repeat_nothing) {
+  auto x = good("; [hosts.main]\n" + one_host +
+                "; name = \"other.lit\"\n"
+                "certificate_files = [ ; [hosts.main]\n  \"a]\\\"name = 1\", ; name = \"x\"\n  \"[hosts.main]\"]\n"
+                "key_files = [\"a\", \"b;c\"] ; key_files = [\n"
+                "[hosts.other]\nname = \"other.lit\"\n");
+  BOOST_TEST(x.hosts.size() == 2u);
+  BOOST_TEST(x.host("localhost")->certificate_files.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_value_is_quoted_as_it_was_written) {
+  BOOST_TEST(complaint(one_host + "[c2s]\nsign_in_timeout_s = 60s ; one\n") ==
+             "line 4: c2s.sign_in_timeout_s = 60s: it takes a whole number, in seconds");
+}
+
+BOOST_AUTO_TEST_CASE(what_stands_behind_a_value_over_several_lines_is_told_with_its_line) {
+  BOOST_TEST(complaint("[listen]\nc2s = [\n ; a comment\n \"*:5222\",\n \"nonsense\"]\nbacklog = 1\n" + one_host) ==
+             "line 2: listen.c2s = \"nonsense\" is no address with a port, such as \"*:5222\", \"192.0.2.1:5222\" or "
+             "\"[2001:db8::1]:5222\"\nline 6: listen.backlog = 1 is not between 16 and 65535 connections");
 }
 
 BOOST_AUTO_TEST_CASE(the_example_in_the_repository_is_the_generated_one) {
