@@ -8,7 +8,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <grp.h>
@@ -39,7 +41,9 @@ std::filesystem::path default_config_file() {
   if (auto named = std::getenv("TROUPE_CONFIG"))
     return named;
   auto local = std::filesystem::path{"data/troupe.conf"};
-  return std::filesystem::exists(local) ? local : std::filesystem::path{"/etc/troupe/troupe.conf"};
+  auto failure = std::error_code{};
+  // One that cannot be looked at may well be meant: whoever reads it says why it cannot.
+  return std::filesystem::exists(local, failure) || failure ? local : std::filesystem::path{"/etc/troupe/troupe.conf"};
 }
 
 /// As somebody in this folder would type it.
@@ -61,21 +65,53 @@ std::string command_line(const std::string& command, const std::filesystem::path
 
 // -- passwords -------------------------------------------------------------------------------------------------------
 
-/// A line from standard input; on a terminal it is asked for and not shown.
-std::optional<std::string> read_line(const std::string& prompt) {
-  auto shown = termios{};
-  auto is_terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
-  if (is_terminal) {
-    std::cerr << prompt << std::flush;
-    auto hidden = shown;
+/// A terminal that does not show what is typed; as before at the end, and when a signal ends the process.
+class hidden_input {
+public:
+  hidden_input() {
+    tcgetattr(STDIN_FILENO, &shown_);
+    struct sigaction how {};
+    how.sa_handler = end_by;
+    how.sa_flags = SA_RESETHAND; // The second time it does what it usually does.
+    for (auto i = std::size_t{0}; i < signals.size(); ++i) {
+      sigaction(signals[i], nullptr, &before_[i]);
+      if (before_[i].sa_handler != SIG_IGN)
+        sigaction(signals[i], &how, nullptr);
+    }
+    auto hidden = shown_;
     hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
   }
+  ~hidden_input() {
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown_);
+    for (auto i = std::size_t{0}; i < signals.size(); ++i)
+      sigaction(signals[i], &before_[i], nullptr);
+  }
+  hidden_input(const hidden_input&) = delete;
+
+private:
+  static constexpr auto signals = std::array{SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+  static inline termios shown_{}; ///< There is one standard input.
+
+  static void end_by(int signal) {
+    tcsetattr(STDIN_FILENO, TCSANOW, &shown_);
+    raise(signal);
+  }
+
+  std::array<struct sigaction, signals.size()> before_{};
+};
+
+/// A line from standard input; on a terminal it is asked for and not shown.
+std::optional<std::string> read_line(const std::string& prompt) {
   auto out = std::string{};
-  auto got = static_cast<bool>(std::getline(std::cin, out));
-  if (is_terminal) {
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+  auto got = false;
+  if (isatty(STDIN_FILENO) == 1) {
+    auto hidden = hidden_input{};
+    std::cerr << prompt << std::flush;
+    got = static_cast<bool>(std::getline(std::cin, out));
     std::cerr << '\n';
+  } else {
+    got = static_cast<bool>(std::getline(std::cin, out));
   }
   if (!got)
     return std::nullopt;
@@ -139,17 +175,27 @@ void become_owner(const std::filesystem::path& folder) {
       complain("cannot become the owner of " + folder.string());
 }
 
+/// False, and has said why, when there is none and none can be made.
+bool make_data_folder(const std::filesystem::path& folder) {
+  auto failure = std::error_code{};
+  if (std::filesystem::create_directories(folder, failure))
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, failure);
+  if (failure) {
+    complain("cannot make " + folder.string() + ": " + failure.message());
+    return false;
+  }
+  become_owner(folder);
+  return true;
+}
+
 /// Makes what a configuration names and is missing: its data folder and certificates.
 int complete(const std::filesystem::path& file) {
   auto options = load_config(file);
   if (!options)
     return complain(options.error());
+  if (!make_data_folder(options->server.data_folder))
+    return 1;
   auto failure = std::error_code{};
-  if (std::filesystem::create_directories(options->server.data_folder, failure))
-    std::filesystem::permissions(options->server.data_folder, std::filesystem::perms::owner_all);
-  if (failure)
-    return complain("cannot make " + options->server.data_folder.string() + ": " + failure.message());
-  become_owner(options->server.data_folder);
   auto domains_of = std::map<std::pair<std::filesystem::path, std::filesystem::path>, std::vector<std::string>>{};
   for (auto& host : options->hosts)
     for (auto i = std::size_t{0}; i < host.certificate_files.size(); ++i)
@@ -166,36 +212,75 @@ int complete(const std::filesystem::path& file) {
   return 0;
 }
 
+/// Makes both files, or takes those that are there when they belong together; nobody's key is overwritten. False, and
+/// has said why.
+bool make_first_certificate(const std::vector<std::string>& domains, const std::filesystem::path& certificate,
+                            const std::filesystem::path& key) {
+  auto is_there = [](const std::filesystem::path& file) {
+    auto failure = std::error_code{};
+    return std::filesystem::symlink_status(file, failure).type() != std::filesystem::file_type::not_found;
+  };
+  auto has_certificate = is_there(certificate), has_key = is_there(key);
+  auto refuse = [](const std::string& why) {
+    complain(why + "; `troupe init` overwrites neither: put there what belongs together, or move it away");
+    return false;
+  };
+  if (has_certificate != has_key)
+    return refuse((has_key ? key : certificate).string() + " is there already, but no " +
+                  (has_key ? certificate : key).string());
+  if (has_key) {
+    auto found = net::inspect_certificate(certificate.string(), key.string());
+    return !found                ? refuse("cannot use what is there already: " + found.why())
+           : !found->key_matches ? refuse(key.string() + " is not the key of " + certificate.string())
+                                 : true;
+  }
+  auto certified = domains;
+  std::transform(domains.begin(), domains.end(), certified.begin(), to_a_labels);
+  auto done = net::make_self_signed(certified, certificate_days, certificate.string(), key.string());
+  if (!done)
+    complain(done.why());
+  return bool(done);
+}
+
+/// Prepares the names of hosts. False, and has said why, when one is no domain or comes twice.
+bool prepare_domains(std::vector<std::string>& domains) {
+  for (auto i = domains.begin(); i != domains.end(); ++i) {
+    auto parsed = jid::parse(*i);
+    if (!parsed || parsed->has_local() || parsed->is_full()) {
+      complain("\"" + *i + "\" is no domain");
+      return false;
+    }
+    *i = parsed->text();
+    if (std::find(domains.begin(), i, *i) != i) {
+      complain("the host " + *i + " is named twice");
+      return false;
+    }
+  }
+  return true;
+}
+
 int init(const std::filesystem::path& folder, std::vector<std::string> domains, const std::string& registration,
          const cli_actions& actions) {
+  auto failure = std::error_code{};
   auto file = folder / "troupe.conf";
-  if (std::filesystem::exists(file)) {
+  if (std::filesystem::exists(file, failure)) {
     std::cout << "troupe: " << file.string() << " is there already, nothing to set up\n";
     return 0;
   }
-  for (auto& domain : domains) {
-    auto parsed = jid::parse(domain);
-    if (!parsed || parsed->has_local() || parsed->is_full())
-      return complain("\"" + domain + "\" is no domain");
-    domain = parsed->text();
-  }
-  auto failure = std::error_code{};
-  auto made = std::filesystem::create_directories(folder, failure);
+  // All that can be wrong with what was asked for, before anything is made.
+  if (!prepare_domains(domains))
+    return 1;
+  auto absolute = std::filesystem::absolute(folder, failure);
   if (failure)
-    return complain("cannot make " + folder.string() + ": " + failure.message());
-  if (made)
-    std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
-  auto certificate = folder / "certificate.pem";
-  auto key = folder / "key.pem";
-  auto certified = domains;
-  std::transform(domains.begin(), domains.end(), certified.begin(), to_a_labels);
-  if (!std::filesystem::exists(certificate) || !std::filesystem::exists(key))
-    if (auto done = net::make_self_signed(certified, certificate_days, certificate.string(), key.string()); !done)
-      return complain(done.why());
+    return complain("cannot find " + folder.string() + ": " + failure.message());
   auto text = first_config(domains, registration);
-  auto options = parse_config(text, std::filesystem::absolute(folder));
+  auto options = parse_config(text, absolute);
   if (!options)
     return complain(options.error());
+  if (!make_data_folder(folder))
+    return 1;
+  if (!make_first_certificate(domains, folder / "certificate.pem", folder / "key.pem"))
+    return 1;
 
   // The configuration comes last: a set-up that was interrupted is done again.
   auto administrator = jid::make("admin", domains.front());
@@ -283,13 +368,18 @@ int change_user(const config& options, const cli_actions& actions, user_command 
 }
 
 int list_users(const config& options, const cli_actions& actions, const std::string& only) {
-  if (!only.empty() && !options.host(only))
-    return complain("this server has no host \"" + only + "\"");
+  auto domain = std::string{};
+  if (!only.empty()) {
+    auto parsed = jid::parse(only);
+    if (!parsed || parsed->has_local() || parsed->is_full() || !options.host(parsed->text()))
+      return complain("this server has no host \"" + only + "\"");
+    domain = parsed->text();
+  }
   auto accounts = open_accounts(options, actions);
   if (!accounts)
     return complain(accounts.error());
   for (auto& host : options.hosts) {
-    if (!only.empty() && host.name != only)
+    if (!domain.empty() && host.name != domain)
       continue;
     auto names = (*accounts)->list(host.name);
     if (!names)

@@ -18,6 +18,7 @@ public:
   explicit remote_accounts(int socket) : link_(socket, link::side::client) {
     auto hello = client_hello{};
     hello.one_shot = true;
+    hello.utf8 = true;
     link_.send(frame_type::hello, encode(hello));
   }
 
@@ -31,7 +32,7 @@ public:
     return without_output(run("user delete " + std::string{account.text()}, {}));
   }
   result<std::vector<std::string>> list(const std::string& host) override {
-    auto said = run("user list *@" + host, {});
+    auto said = run("user list *@" + host + " --limit 1000000", {});
     if (!said)
       return said.error();
     auto found = std::vector<std::string>{};
