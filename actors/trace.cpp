@@ -1,5 +1,7 @@
 #include "actors/trace.hpp"
 
+#include "protocol/namespaces.hpp"
+
 #include <algorithm>
 #include <chrono>
 
@@ -18,6 +20,35 @@ bool concerns(const jid& about, const jid& who) {
   if (about.is_full())
     return who == about;
   return about.has_local() ? who.bare_text() == about.text() : who.domain() == about.text();
+}
+
+/// What proves who somebody is, wherever it stands: of registrations (XEP-0077), of rooms, of forms, of SASL.
+bool is_secret(const element& x) {
+  auto is_secret_field = [&] {
+    return x.is("field", ns::data_forms) &&
+           (x.attribute_or_empty("var") == "password" || x.attribute_or_empty("type") == "text-private");
+  };
+  return x.name() == "password" || x.name() == "digest" || x.ns() == ns::sasl || is_secret_field();
+}
+
+void find_secrets(const element& in, std::vector<std::string_view>& out) {
+  for (auto& x : in.children())
+    if (!is_secret(x))
+      find_secrets(x, out);
+    else if (auto content = x.content_bytes(); !content.empty())
+      out.push_back(content);
+}
+
+/// As it would be sent, with stars for secrets.
+std::string text_of(const stanza& what) {
+  auto out = what.serialize();
+  auto secrets = std::vector<std::string_view>{};
+  find_secrets(what.tree, secrets);
+  auto content = what.tree.content_bytes();
+  auto begin = out.size() - to_string(what.kind).size() - std::string_view{"</>"}.size() - content.size();
+  for (auto i = secrets.rbegin(); i != secrets.rend(); ++i)
+    out.replace(begin + std::size_t(i->data() - content.data()), i->size(), "***");
+  return out;
 }
 
 } // namespace
@@ -82,7 +113,7 @@ void note_slow(station where, std::string_view kind, const jid& actor, const sta
       summary.append(" ").append(first.name()).append(" ").append(first.ns());
     summary.append(", ").append(std::to_string(what.tree.bytes().size())).append(" bytes");
     one->add({now.count(), where, std::string{kind}.append(" ").append(actor.text()), std::string{what.from.text()},
-              std::string{what.to.text()}, std::move(summary), one->bodies_ ? what.serialize() : std::string{}});
+              std::string{what.to.text()}, std::move(summary), one->bodies_ ? text_of(what) : std::string{}});
   }
 }
 

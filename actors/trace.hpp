@@ -23,7 +23,7 @@ struct event {
   station where{};
   std::string actor;             ///< Who saw it: kind and name.
   std::string from, to, summary; ///< `message chat id=7, 120 bytes`; never a body.
-  std::string xml;               ///< The whole stanza, only for a watcher that asked for bodies.
+  std::string xml;               ///< The whole stanza, only for a watcher that asked for bodies; passwords are stars.
 };
 
 /// One watcher. Events beyond `events_max` that wait are dropped and counted.

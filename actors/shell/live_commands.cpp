@@ -332,7 +332,7 @@ std::vector<command> live_commands() {
        .words = {completes::address},
        .words_min = 1,
        .words_max = 1,
-       .options = {{"bodies", "", "the whole stanzas, with what people wrote"},
+       .options = {{"bodies", "", "the whole stanzas, with what people wrote, but no passwords"},
                    {"count", "N", "stops after so many, as usual 10,000"}},
        .run = show_trace},
   };

@@ -79,6 +79,28 @@ BOOST_AUTO_TEST_CASE(tells_the_whole_stanza_to_who_asked_for_bodies) {
   BOOST_TEST(it.take().at(0).xml.find("secret words") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(shows_nobody_a_password) { // XEP-0077, 3.3
+  auto it = trace::watch{romeo.bare(), true};
+  auto shown = [&](const std::string& text) {
+    notes(juliet, stanza_of(text, romeo, juliet));
+    return it.take().at(0).xml;
+  };
+  BOOST_TEST(shown("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>romeo</username>"
+                   "<password>balcony &amp; rope</password></query></iq>") ==
+             "<iq from='romeo@example.com/orchard' to='juliet@example.com/balcony' type='set' id='r'>"
+             "<query xmlns='jabber:iq:register'><username>romeo</username><password>***</password></query></iq>");
+  auto form = shown("<iq type='set' id='f'><query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
+                    "<field var='username'><value>romeo</value></field><field var='password'><value>balcony</value>"
+                    "</field><field var='pin' type='text-private'><value>4711</value></field></x></query></iq>");
+  BOOST_TEST(form.find("<value>romeo</value>") != std::string::npos, form);
+  BOOST_TEST(form.find("balcony<") == std::string::npos, form);
+  BOOST_TEST(form.find("4711") == std::string::npos, form);
+  BOOST_TEST(form.ends_with("type='text-private'>***</field></x></query></iq>"), form);
+  BOOST_TEST(shown("<message><auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>AHJvbWVv</auth></message>").find("AHJv") ==
+             std::string::npos);
+  BOOST_TEST(shown("<message><password/></message>").find("<password/>") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(tells_what_an_iq_asks) {
   auto it = trace::watch{romeo.bare(), false};
   notes(juliet, stanza_of("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>", romeo, juliet));
