@@ -246,8 +246,18 @@ std::string crypto_reason() {
   return reason != nullptr ? reason : "unknown cryptographic error";
 }
 
+outcome<void> check_regular_file(const std::string& file) {
+  struct stat status = {};
+  if (::stat(file.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    return failure{"read " + file + ": it is no regular file"};
+  return {}; // Who opens it says what else is wrong.
+}
+
 outcome<certificate_report> inspect_certificate(const std::string& chain_file, const std::string& key_file) {
   auto report = certificate_report{};
+  for (auto& file : {chain_file, key_file})
+    if (auto checked = check_regular_file(file); !checked)
+      return failure{checked.why()};
   auto chain = bio_ptr{BIO_new_file(chain_file.c_str(), "r")};
   if (chain == nullptr)
     return crypto_failure("open " + chain_file);

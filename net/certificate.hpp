@@ -48,6 +48,9 @@ struct certificate_report {
   std::string key_type;            ///< Such as `EC prime256v1` or `RSA 2048`.
 };
 
+/// Fails when something stands there that is no file, such as a pipe: reading it might never end.
+outcome<void> check_regular_file(const std::string& file);
+
 /// Reads a PEM chain and its PEM key. Fails when either can't be read or parsed.
 outcome<certificate_report> inspect_certificate(const std::string& chain_file, const std::string& key_file);
 

@@ -340,6 +340,8 @@ outcome<store_ptr> make_roots(const certificate_source& source) {
   auto roots = store_ptr{};
   if (source.clients == client_certificates::ignore)
     return roots;
+  if (auto checked = check_regular_file(source.trusted_roots_file); !checked)
+    return failure{checked.why()};
   roots.reset(X509_STORE_new());
   auto is_loaded = source.trusted_roots_file.empty()
                        ? X509_STORE_set_default_paths(roots.get())
@@ -398,6 +400,9 @@ const tls_context::impl::certificate* tls_context::impl::find(const SSL_CTX* con
 }
 
 outcome<void> tls_context::impl::add(const certificate_source& source, const tls_options& options) {
+  for (auto& file : {source.chain_file, source.key_file})
+    if (auto checked = check_regular_file(file); !checked)
+      return checked;
   auto roots = make_roots(source);
   if (!roots)
     return failure{roots.why()};

@@ -14,8 +14,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdarg>
+#include <fcntl.h>
 #include <mutex>
 #include <shared_mutex>
+#include <unistd.h>
 #include <utility>
 
 namespace xmpp {
@@ -307,10 +309,30 @@ result<void> state_view::scan(std::string_view from, std::string_view end, const
 // -- open
 // --------------------------------------------------------------------------------------------------------------
 
+/// Which process it was that had the database open; 0: this is not why it failed, or it cannot be known. Not for a
+/// database that this process has open: the lock is lost with the first handle that is closed.
+pid_t lock_holder(const std::string& database, const rocksdb::Status& why) {
+  if (!why.IsIOError() || why.ToString().find("While lock file") == std::string::npos)
+    return 0;
+  auto fd = ::open((database + "/LOCK").c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0)
+    return 0;
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  auto is_held = ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  ::close(fd);
+  return is_held ? lock.l_pid : 0;
+}
+
 result<void> store::state::open_databases() {
   auto* db = static_cast<rocksdb::DB*>(nullptr);
-  if (auto status = rocksdb::DB::Open(log_options(options), path("log"), &db); !status.ok())
+  if (auto status = rocksdb::DB::Open(log_options(options), path("log"), &db); !status.ok()) {
+    if (auto holder = lock_holder(path("log"), status); holder > 0)
+      return error{errc::storage_failure, "another server, process " + std::to_string(holder) + ", uses the store in " +
+                                              options.folder.string()};
     return to_error(status, "open log");
+  }
   log.reset(db);
   if (auto status = rocksdb::DB::Open(state_options(options, cache), path("state"), &db); !status.ok()) {
     log.reset();
