@@ -1,5 +1,6 @@
 #include "actors/check.hpp"
 
+#include "actors/shell/local_socket.hpp"
 #include "net/certificate.hpp"
 #include "net/socket.hpp"
 #include "net/tls.hpp"
@@ -44,9 +45,15 @@ public:
     clock();
     for (auto& host : options_.hosts)
       certificates(host);
-    ports();
+    auto runs = is_running(options_.server.admin_socket);
+    ports(runs);
     out_.push_back(judge_open_files(options_, net::get_open_files_limit().hard)); // as a start raises it
     data_folder();
+    if (!runs)
+      if (auto usable = check_admin_socket(options_); !usable)
+        wrong("admin socket", usable.error().text, "correct server.admin_socket, or move away what is in its place");
+    log_file();
+    tell_once();
     return std::move(out_);
   }
 
@@ -151,20 +158,36 @@ private:
     return out.empty() ? "no domain" : out;
   }
 
-  void ports() {
-    if (is_running(options_.server.admin_socket))
+  void ports(bool runs) {
+    if (runs)
       return good("ports", "a server answers on " + options_.server.admin_socket.string() + ": not tried");
+    struct taken {
+      std::string text;
+      net::address where;
+      net::unique_fd fd; ///< Kept, since two may be in each other's way.
+    };
+    auto all = std::vector<taken>{};
     for (auto* list : {&options_.listen.c2s, &options_.listen.c2s_tls})
       for (auto& text : *list) {
         auto where = parse_endpoint(text);
         auto address = net::address::parse(where->address, where->port);
         auto socket = address ? net::listen(*address) : net::outcome<net::unique_fd>{net::failure{address.why()}};
+        auto rival = std::find_if(all.begin(), all.end(), [&](auto& x) {
+          auto is_any = [](const net::address& one) { return one.is_any() || one.host_text() == "0.0.0.0"; };
+          return address && x.where.port() == address->port() &&
+                 (x.where.text() == address->text() || is_any(x.where) || is_any(*address));
+        });
         if (socket)
           good("port " + text, "is free");
+        else if (rival != all.end())
+          wrong("port " + text, "stands in [listen] beside \"" + rival->text + "\", which takes it",
+                "leave one of the two, or give them different ports");
         else
           wrong("port " + text, socket.why(),
                 "stop whatever uses it (ss -ltnp shows it), choose another in [listen], or for ports below 1024 give "
                 "the binary CAP_NET_BIND_SERVICE");
+        if (socket)
+          all.push_back({text, *address, *std::move(socket)});
       }
     auto somaxconn = std::uint32_t{0};
     if (auto file = std::fopen("/proc/sys/net/core/somaxconn", "re")) {
@@ -209,6 +232,33 @@ private:
       good(subject, "can be written; " + mebibytes(free_bytes) + " are free");
   }
 
+  void log_file() {
+    auto& file = options_.log.file;
+    if (file.empty())
+      return;
+    struct stat it {};
+    auto is_there = stat(file.c_str(), &it) == 0;
+    // Without waiting for somebody who reads, where it is a pipe.
+    auto fd = net::unique_fd{::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640)};
+    if (!fd)
+      return warn("log file " + file.string(), std::string{"cannot be opened: "} + std::strerror(errno),
+                  "correct log.file, or make its folder and give it to the server's user; until then the log goes to "
+                  "standard error");
+    if (!is_there)
+      ::unlink(file.c_str());
+    good("log file " + file.string(), "can be written");
+  }
+
+  /// What several hosts share is looked at for each, but told once.
+  void tell_once() {
+    for (auto i = std::size_t{0}; i < out_.size(); ++i)
+      out_.erase(std::remove_if(out_.begin() + std::ptrdiff_t(i) + 1, out_.end(),
+                                [&, &one = out_[i]](auto& x) {
+                                  return x.what == one.what && x.subject == one.subject && x.text == one.text;
+                                }),
+                 out_.end());
+  }
+
   const config& options_;
   std::int64_t now_s_;
   std::vector<finding> out_;
@@ -236,6 +286,14 @@ finding judge_open_files(const config& options, std::uint64_t limit) {
 
 std::vector<finding> check(const config& options, std::int64_t now_s) {
   return inspection{options, now_s}.run();
+}
+
+result<void> check_admin_socket(const config& options) {
+  auto& path = options.server.admin_socket;
+  if (auto opened = shell::local_listener::open(path); !opened)
+    return error{opened.code(),
+                 "server.admin_socket = \"" + path.string() + "\" cannot be opened: " + opened.error().text};
+  return {};
 }
 
 bool is_running(const std::filesystem::path& admin_socket) {

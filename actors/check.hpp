@@ -20,8 +20,8 @@ struct finding {
   std::string remedy;  ///< How to mend it; empty when nothing is to be done.
 };
 
-/// Looks at certificates, ports, the open-file limit, the data folder, the disk and the clock. Changes nothing but a
-/// file in the data folder, which it removes again. `now_s`: since the epoch.
+/// Looks at certificates, ports, the open-file limit, the data folder, the disk, the admin socket, the log and the
+/// clock. Changes nothing but files that it removes again. `now_s`: since the epoch.
 std::vector<finding> check(const config& options, std::int64_t now_s);
 
 /// Files that a server may have open beside its connections: up to 320 of the store, and sockets, logs, shells.
@@ -30,6 +30,9 @@ inline constexpr std::uint64_t reserved_files = 384;
 /// Whether a process that may have `limit` files open can run this configuration: `wrong` below
 /// `server.open_files_min`.
 finding judge_open_files(const config& options, std::uint64_t limit);
+
+/// Whether shells could be listened for, with the option, its value and the reason where not. For a moment it is.
+result<void> check_admin_socket(const config& options);
 
 /// Whether a server listens on this admin socket.
 bool is_running(const std::filesystem::path& admin_socket);

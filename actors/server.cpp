@@ -140,6 +140,8 @@ result<std::unique_ptr<server>> server::start(const config& options) {
     context.domains.push_back(one.name);
   if (auto opened = self->open_store(options); !opened)
     return opened.error();
+  if (auto usable = check_admin_socket(options); !usable)
+    return error{usable.code() == errc::conflict ? errc::conflict : errc::bad_request, usable.error().text};
   auto live = self->make_live(options);
   if (!live)
     return live.error();

@@ -1,5 +1,7 @@
 #include "actors/shell/listener.hpp"
 
+#include "actors/log.hpp"
+
 #include <chrono>
 #include <utility>
 
@@ -26,8 +28,10 @@ shell_listener::behavior_type shell_listener::make_behavior() {
 
 void shell_listener::listen() {
   auto outcome = service_->listen();
-  trouble_ = outcome ? "" : outcome.error().text;
+  auto before = std::exchange(trouble_, outcome ? "" : outcome.error().text);
   if (!outcome) {
+    if (trouble_ != before)
+      log::warning("shell.not_listening", {{"path", path_}, {"why", trouble_}});
     note_error(trouble_);
     delayed_send(this, std::chrono::seconds{5}, msg::tick{});
   }

@@ -14,8 +14,8 @@ using shell_actor = caf::typed_actor<
     // Tries again to listen.
     caf::reacts_to<msg::tick>, XMPP_SUPERVISED>;
 
-/// Spawn it with `caf::detached`: its end waits for the threads of its connections. A socket that cannot be opened does
-/// not stop the server: `inspect` and the log say why, and it is tried again every 5 s.
+/// Spawn it with `caf::detached`: its end waits for the threads of its connections. A socket that cannot be opened any
+/// more does not stop the server: `inspect` and the log say why, and it is tried again every 5 s.
 class shell_listener : public supervised<shell_actor> {
 public:
   shell_listener(caf::actor_config& cfg, caf::strong_actor_ptr supervisor, shell::service_options options,

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -169,6 +170,56 @@ BOOST_AUTO_TEST_CASE(a_port_that_is_taken_is_wrong) {
   auto all = look(listen_on(port_of(fd)));
   BOOST_TEST(!is_sound(all));
   close(fd);
+}
+
+BOOST_AUTO_TEST_CASE(endpoints_that_are_in_each_others_way_are_wrong) {
+  auto port = std::to_string(free_port());
+  auto listed = [&](const std::string& c2s, const std::string& c2s_tls) {
+    return look("[listen]\nc2s = [" + c2s + "]\nc2s_tls = [" + c2s_tls + "]\n");
+  };
+  auto one = "\"127.0.0.1:" + port + "\"", all = "\"*:" + port + "\"";
+  BOOST_TEST(is_sound(listed(one, "")));
+  for (auto& both : {listed(one + ", " + one, ""), listed(all + ", " + one, ""), listed(one, one), listed(one, all)}) {
+    BOOST_TEST(is_wrong(trouble(both, "stands in [listen] beside")), describe(both, true));
+    BOOST_TEST(!is_sound(both));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_admin_socket_that_cannot_be_opened_is_wrong) {
+  auto missing = look("[server]\ndata_folder = \".\"\nadmin_socket = \"/nonexistent/x\"\n");
+  BOOST_TEST(is_wrong(trouble(missing, "server.admin_socket = \"/nonexistent/x\" cannot be opened")));
+  BOOST_TEST(is_wrong(trouble(missing, "No such file or directory")));
+  std::ofstream{folder / "in-the-way"} << "text\n";
+  BOOST_TEST(is_wrong(trouble(look("[server]\ndata_folder = \".\"\nadmin_socket = \"in-the-way\"\n"), "is no socket")));
+  BOOST_TEST(std::filesystem::file_size(folder / "in-the-way") == 5u);
+}
+
+BOOST_AUTO_TEST_CASE(a_log_that_cannot_be_written_is_told) {
+  auto said = [&](const std::string& file) { return look("[log]\nfile = \"" + file + "\"\n"); };
+  BOOST_TEST(is_warning(trouble(said("missing/troupe.log"), "cannot be opened: No such file or directory")));
+  BOOST_TEST(is_warning(trouble(said("."), "cannot be opened: Is a directory")));
+  BOOST_TEST(!trouble(said("troupe.log"), "cannot be opened"));
+  BOOST_TEST(!std::filesystem::exists(folder / "troupe.log"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_file_is_no_certificate) { // reading a pipe would never end
+  auto pipe = folder / "pipe";
+  BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  BOOST_TEST(is_wrong(trouble(look("client_ca_file = \"pipe\"\n"), "it is no regular file")));
+  for (auto name : {"key.pem", "certificate.pem"}) {
+    std::filesystem::remove(folder / name);
+    std::filesystem::create_symlink(pipe, folder / name);
+    BOOST_TEST(is_wrong(trouble(look(), std::string{name} + ": it is no regular file")));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_that_hosts_share_is_told_once) {
+  make_certificate({"localhost", "other.lit"}, 5);
+  auto all = look("[hosts.other]\nname = \"other.lit\"\ncertificate_files = [\"certificate.pem\"]\n"
+                  "key_files = [\"key.pem\"]\n");
+  BOOST_TEST(std::count_if(all.begin(), all.end(), [](auto& x) { return x.subject.starts_with("certificate "); }) == 3);
+  BOOST_TEST(is_warning(trouble(all, "expires on")));
+  BOOST_TEST(is_warning(trouble(all, "is self-signed")));
 }
 
 BOOST_AUTO_TEST_CASE(ports_are_not_tried_while_a_server_answers) {

@@ -3,9 +3,11 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <sys/stat.h>
 
 using namespace xmpp::test;
 
@@ -287,6 +289,67 @@ BOOST_AUTO_TEST_CASE(too_many_strangers_push_out_the_oldest) {
   romeo.ping(); // who has signed in is none of them
   auto juliet = client{here, romeo.who(), {.resource = "again"}};
   juliet.ping();
+}
+
+// -- what a start refuses ---------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Starts, and must not; returns what was said.
+std::string refused(server& here, int code = 2) {
+  here.start_without_waiting();
+  BOOST_TEST(here.ends() == code);
+  return here.log();
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_start_without_a_shell_is_refused) {
+  auto here = server{{.starts_later = true}};
+  if (here.is_peer())
+    return;
+  here.set("server.admin_socket", "\"/nonexistent/x\"");
+  auto said = refused(here);
+  BOOST_TEST(said.find("server.admin_socket = \"/nonexistent/x\" cannot be opened: ") != said.npos, said);
+  BOOST_TEST(said.find("No such file or directory") != said.npos, said);
+  here.set("server.admin_socket", "\"troupe.conf\"");
+  said = refused(here, 1);
+  BOOST_TEST(said.find("is in the way: it is no socket") != said.npos, said);
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_that_is_no_file_is_refused) { // a pipe would be waited for
+  auto here = server{{.starts_later = true}};
+  if (here.is_peer())
+    return;
+  auto pipe = here.folder() + "/pipe";
+  BOOST_REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  std::filesystem::remove(here.folder() + "/localhost.key");
+  std::filesystem::create_symlink(pipe, here.folder() + "/localhost.key");
+  auto said = refused(here);
+  BOOST_TEST(said.find("localhost.key: it is no regular file") != said.npos, said);
+}
+
+BOOST_AUTO_TEST_CASE(a_second_server_on_the_same_data_names_the_first) {
+  auto first = server{};
+  if (first.is_peer())
+    return;
+  auto second = server{{.starts_later = true}};
+  second.set("server.data_folder", "\"" + first.folder() + "/data\"");
+  auto said = refused(second, 1);
+  auto wanted = "another server, process " + std::to_string(first.pid()) + ", uses the store in ";
+  BOOST_TEST(said.find(wanted + first.folder() + "/data/store") != said.npos, said);
+  client{first, "romeo"}.ping();
+}
+
+BOOST_AUTO_TEST_CASE(the_command_line_lists_all_accounts_of_a_running_server) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  for (auto i = 0; i < 101; ++i)
+    here.command({"user", "add", "--random", "guest-" + std::to_string(i) + "@bücher.lit"});
+  auto listed = here.command({"user", "list", "BÜCHER.lit"});
+  BOOST_TEST(std::count(listed.begin(), listed.end(), '\n') == 101);
+  BOOST_TEST(listed.find("guest-7@bücher.lit\n") != listed.npos, listed);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
