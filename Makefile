@@ -49,16 +49,18 @@ bench: server
 
 fuzz:
 	@packaging/install-dependencies clang libclang-rt-dev
-	@cmake -S . -B build-fuzz -G Ninja --log-level=WARNING -DCMAKE_CXX_COMPILER=clang++ -DTROUPE_FUZZ=ON \
-	  -DTROUPE_SANITIZE=address,undefined >/dev/null
+	@cmake -S . -B build-fuzz -G Ninja --log-level=WARNING -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ \
+	  -DTROUPE_FUZZ=ON -DTROUPE_SANITIZE=address,undefined >/dev/null
 	@cmake --build build-fuzz -j $(JOBS) --target fuzz
 	@tests/fuzz/run build-fuzz $(FUZZ_SECONDS)
 
 # Sanitizers slow the whole server down too much for its clients' patience; the layers below it are what they are for.
 # Protocol knows no threads; and CAF is not instrumented: how it hands actors from thread to thread looks like races.
 check-sanitized:
-	@$(MAKE) --no-print-directory check SANITIZE=address,undefined TARGETS="test_net test_protocol test_persistence test_actors"
-	@$(MAKE) --no-print-directory check SANITIZE=thread TARGETS="test_net test_persistence"
+	@TROUPE_RAFT_SEEDS=20 $(MAKE) --no-print-directory check SANITIZE=address,undefined \
+	  TARGETS="test_net test_protocol test_persistence test_cluster test_actors"
+	@TROUPE_RAFT_SEEDS=20 $(MAKE) --no-print-directory check SANITIZE=thread \
+	  TARGETS="test_net test_persistence test_cluster"
 
 format:
 	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
