@@ -449,6 +449,12 @@ int raft_core_tick(struct raft_core* x, uint64_t now, struct raft_core_update* u
     ++x->raft.current_term;
     x->raft.voted_for = x->raft.id;
   }
+  /* When nobody won, it asks again before it takes another term; the library would take one after the other, and with
+   * the last of them end the leadership that it finds when its links are mended. */
+  if (x->raft.state == RAFT_CANDIDATE && now >= raft_timeout(&x->raft)) {
+    x->raft.candidate_state.in_pre_vote = true;
+    x->raft.candidate_state.disrupt_leader = false;
+  }
   failed = step(x, &event, now, update);
   update->hard_state = update->hard_state || leads;
   /* One that does not stand itself, as it has no vote or still writes, keeps its leader in the library, and with it

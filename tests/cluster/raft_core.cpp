@@ -353,6 +353,23 @@ BOOST_AUTO_TEST_CASE(who_asks_for_an_old_term_hears_of_the_new_one) {
   BOOST_TEST(asking.facts().term == 7u);
 }
 
+BOOST_AUTO_TEST_CASE(who_was_not_elected_asks_again_before_it_takes_another_term) {
+  auto x = core{1, 3, {change(1, three)}};
+  x.tick(3'000);
+  x.grant(2, 4, true);
+  BOOST_TEST(x.facts().term == 4u);
+  for (auto i = 0; i < 5; ++i) {
+    x.tick(3'000);
+    BOOST_TEST(x.facts().state == raft_core_candidate);
+    BOOST_TEST(x.facts().term == 4u);
+    BOOST_TEST(x.sent(2, raft_core_vote).value().pre_vote);
+  }
+  x.grant(3, 5, true);
+  BOOST_TEST(x.facts().term == 5u);
+  x.grant(3, 5, false);
+  BOOST_TEST(x.facts().state == raft_core_leader);
+}
+
 BOOST_AUTO_TEST_CASE(a_silent_leader_is_forgotten_by_those_who_do_not_stand) {
   auto x = core{3, 1, {change(1, {{1, raft_core_voter}, {2, raft_core_voter}, {3, raft_core_spare}})}};
   x.append(1, 1, 1, 1, {});

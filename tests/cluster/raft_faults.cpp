@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(power_losses_and_failing_disks_lose_nothing) {
 
 BOOST_AUTO_TEST_CASE(cuts_and_pauses_lose_nothing) {
   for_seeds(60, [](auto seed) {
-    auto x = simulation{seed, {.pauses = 20, .cuts = 20}};
+    auto x = simulation{seed, {.pauses = 20, .cuts = 20, .hints = 20}};
     x.run_ms(60'000);
     x.heals();
     BOOST_TEST(x.acknowledged() > 50u);
@@ -113,6 +113,7 @@ BOOST_AUTO_TEST_CASE(all_of_it_at_once_loses_nothing) {
                          .crashes = 15,
                          .pauses = 10,
                          .cuts = 10,
+                         .hints = 10,
                          .transfers = 10,
                          .changes = 100,
                          .trailing = 50}};

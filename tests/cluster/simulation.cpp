@@ -19,6 +19,32 @@ std::string command_of(std::uint64_t client, std::uint64_t sequence) {
 
 } // namespace
 
+void put(stored& log, const write& x) {
+  if (x.has_hard_state) {
+    log.term = x.term;
+    log.voted_for = x.voted_for;
+  }
+  if (x.first_index != 0 && x.snapshot) { // a state from elsewhere
+    log.entries.clear();
+    log.first_index = x.first_index;
+  } else if (x.first_index != 0) {
+    if (log.entries.empty() && !log.snapshot)
+      log.first_index = x.first_index;
+    if (x.first_index < log.first_index || x.first_index > log.first_index + log.entries.size())
+      throw std::runtime_error("a gap in the log: " + std::to_string(x.first_index) + " behind " +
+                               std::to_string(log.first_index) + " + " + std::to_string(log.entries.size()) +
+                               (log.snapshot ? ", snapshot " + std::to_string(log.snapshot->index) : ""));
+    log.entries.resize(std::size_t(x.first_index - log.first_index));
+    log.entries.insert(log.entries.end(), x.entries.begin(), x.entries.end());
+  }
+  if (x.snapshot)
+    log.snapshot = x.snapshot;
+  while (log.first_index <= x.trim_to && !log.entries.empty()) {
+    log.entries.erase(log.entries.begin());
+    ++log.first_index;
+  }
+}
+
 simulation::simulation(std::uint64_t seed, const weather& outside, unsigned voters)
     : random_(seed), weather_(outside), seed_(seed), clients_(clients) {
   auto first = std::vector<member>{};
@@ -115,7 +141,7 @@ void simulation::start(member_id who) {
     auto& x = nodes_[who];
     auto log = x.stored;
     for (auto& one : x.unsynced) // A read sees what was written before it, synced or not.
-      put(log, one);
+      put(log.log, one);
     auto out = std::vector<entry>{};
     for (auto i = first;
          i < first + count && i >= log.log.first_index && i < log.log.first_index + log.log.entries.size(); ++i)
@@ -231,7 +257,7 @@ void simulation::sync(member_id who) {
     auto last = std::uint64_t{0};
     for (auto i = std::size_t{0}; i < count; ++i) {
       last = x.unsynced.front().sequence;
-      put(x.stored, x.unsynced.front());
+      put(x.stored.log, x.unsynced.front());
       x.unsynced.pop_front();
     }
     x.is_syncing = false;
@@ -240,33 +266,6 @@ void simulation::sync(member_id who) {
       sync(who);
     step(who);
   });
-}
-
-void simulation::put(disk& to, const write& x) {
-  auto& log = to.log;
-  if (x.has_hard_state) {
-    log.term = x.term;
-    log.voted_for = x.voted_for;
-  }
-  if (x.first_index != 0 && x.snapshot) { // a state from elsewhere
-    log.entries.clear();
-    log.first_index = x.first_index;
-  } else if (x.first_index != 0) {
-    if (log.entries.empty() && !log.snapshot)
-      log.first_index = x.first_index;
-    if (x.first_index < log.first_index || x.first_index > log.first_index + log.entries.size())
-      throw std::runtime_error("a gap in the log: " + std::to_string(x.first_index) + " behind " +
-                               std::to_string(log.first_index) + " + " + std::to_string(log.entries.size()) +
-                               (log.snapshot ? ", snapshot " + std::to_string(log.snapshot->index) : ""));
-    log.entries.resize(std::size_t(x.first_index - log.first_index));
-    log.entries.insert(log.entries.end(), x.entries.begin(), x.entries.end());
-  }
-  if (x.snapshot)
-    log.snapshot = x.snapshot;
-  while (log.first_index <= x.trim_to && !log.entries.empty()) {
-    log.entries.erase(log.entries.begin());
-    ++log.first_index;
-  }
 }
 
 void simulation::apply(member_id who, const committed& x) {
@@ -373,9 +372,21 @@ void simulation::faults() {
     nodes_[*first].raft->transfer(now_, 1 + random(nodes_.size() - 1));
     step(*first);
   }
+  if (is_due(weather_.hints))
+    hint(1 + random(nodes_.size() - 1));
   if (is_due(weather_.changes))
     change_members();
   at(std::uint64_t(period_ms), [this] { faults(); });
+}
+
+/// What the others' links to a member say when they close.
+void simulation::hint(member_id of) {
+  for (auto& [id, x] : nodes_)
+    if (id != of && x.raft && happens(0.5))
+      at(random(20), id, [this, id = id, of] {
+        nodes_[id].raft->is_down(now_, of, 20 + unsigned(random(200)));
+        step(id);
+      });
 }
 
 /// Towards another set of voters: a spare is added, caught up, promoted; a member is removed.
@@ -458,11 +469,12 @@ void simulation::crash(member_id who) {
   x.raft = nullptr;
   // Of what was not synced a part may have reached the disk all the same, in order.
   for (auto left = random(x.unsynced.size()); left > 0; --left) {
-    put(x.stored, x.unsynced.front());
+    put(x.stored.log, x.unsynced.front());
     x.unsynced.pop_front();
   }
   x.unsynced.clear();
   x.paused_until = 0;
+  hint(who);
   at(100 + random(9'900), [this, who] { restart(who); });
 }
 

@@ -29,10 +29,14 @@ struct weather {
   unsigned crashes = 0;         ///< Power loss; back within ten seconds.
   unsigned pauses = 0;          ///< SIGSTOP for up to ten seconds.
   unsigned cuts = 0;            ///< Links, one way or both, some or all, for up to ten seconds.
+  unsigned hints = 0;           ///< That a member is down; false ones, beside those of each crash.
   unsigned transfers = 0;       ///< Of leadership.
   unsigned changes = 0;         ///< Of members, over all five.
   std::uint64_t trailing = 200; ///< Entries that stay behind a compaction.
 };
+
+/// What a write makes of a disk. Throws when it does not go on where the log ends.
+void put(raft::stored& log, const raft::write& x);
 
 class simulation {
 public:
@@ -105,11 +109,11 @@ private:
   void step(raft::member_id who);
   void send(const raft::message& x);
   void sync(raft::member_id who);
-  static void put(disk& to, const raft::write& x);
   void apply(raft::member_id who, const raft::committed& x);
   void fetch(raft::member_id who, const raft::output::wanted& x);
   void work();
   void faults();
+  void hint(raft::member_id of);
   void change_members();
   void check(raft::member_id who);
   [[noreturn]] void fails(const std::string& what) const;
