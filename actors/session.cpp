@@ -235,7 +235,8 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
     if (negotiating_)
       carry_out(negotiating_->machine.registered(outcome));
   };
-  if (!(options.listen.loopback_is_exempt && peer_.is_loopback()) &&
+  if (options.sign_in.registrations_per_address_per_hour != 0 &&
+      !(options.listen.loopback_is_exempt && peer_.is_loopback()) &&
       server_.registrations.note(peer_.host_text(), now_ms(), 3'600'000) >
           options.sign_in.registrations_per_address_per_hour) {
     registered(errc::resource_constraint);
@@ -292,9 +293,7 @@ std::chrono::milliseconds session::carry_out_one(act::authenticated& x) {
   // not. From elsewhere the account's owner is not held back.
   auto live = server_.live();
   auto& o = live->options.sign_in;
-  auto who = attempts_on(x.account);
-  auto failures = server_.sign_ins.count(who, now_ms(), std::int64_t(o.backoff_memory_s) * 1000);
-  server_.sign_ins.forget(who);
+  auto failures = server_.sign_ins.count(attempts_on(x.account), now_ms(), std::int64_t(o.backoff_memory_s) * 1000);
   if (live->options.listen.loopback_is_exempt && peer_.is_loopback())
     return {};
   return std::chrono::milliseconds{backoff_ms(failures, o.backoff_after, o.backoff_ms, o.backoff_ms_max)};
@@ -312,7 +311,8 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
   what.anonymous = anonymous_ = x.is_anonymous;
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
   what.session_id = id();
-  what.created_ms = negotiating_->created_ms;
+  what.created_ms = created_ms_ = negotiating_->created_ms;
+  server_.sign_ins.forget(attempts_on(x.account)); // It has heard of its success, not only had it.
   attaching_ = true;
   request(server_.route.shard(x.account), until_deadline, std::move(what))
       .then(
@@ -533,6 +533,7 @@ void session::attach_again() {
   what.anonymous = anonymous_;
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
   what.session_id = id();
+  what.created_ms = created_ms_;
   what.available = bool(presence_);
   what.priority = priority_;
   what.interested = interested_;

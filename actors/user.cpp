@@ -53,7 +53,8 @@ user::behavior_type user::make_behavior() {
         if (me.phase_ == phase::retiring)
           return me.delegate(me.server_.route.shard(me.shard_), x);
         if (x.again) {
-          me.attach_again(x);
+          if (!me.attach_again(x)) // Its account has been removed, perhaps made anew.
+            return msg::attached{errc::not_authorized};
           return msg::attached{errc::none, me.account_.with_resource(x.resource), me.ctrl(), me.blocks_};
         }
         return me.attach(x);
@@ -172,7 +173,7 @@ void user::reload() {
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
-  if (phase_ == phase::ready && !is_removing_) [[likely]]
+  if (phase_ == phase::ready && !is_removing_ && telling_ == 0) [[likely]]
     return false;
   auto& content = x.content();
   auto is_for_account = [&] {
@@ -189,7 +190,9 @@ bool user::must_wait(caf::mailbox_element& x) {
       return !content.get_as<msg::attach>(0).again;
     return is_for_account() || content.match_elements<msg::deliver_for_good>();
   }
-  return phase_ == phase::ready && is_removing_ && (is_for_account() || content.match_elements<msg::attach>());
+  if (phase_ != phase::ready)
+    return false;
+  return is_removing_ ? is_for_account() || content.match_elements<msg::attach>() : content.match_elements<msg::sent>();
 }
 
 void user::restart() {
@@ -313,11 +316,12 @@ msg::attached user::attach(const msg::attach& x) {
   return {errc::none, std::move(full), ctrl(), blocks_};
 }
 
-void user::attach_again(const msg::attach& x) {
+bool user::attach_again(const msg::attach& x) {
   if (x.anonymous)
     exists_ = anonymous_ = true;
+  auto is_its_own = exists_ && (anonymous_ || x.created_ms == created_ms_);
   auto full = account_.with_resource(x.resource);
-  if (!find_session(full, x.session_id)) {
+  if (is_its_own && !find_session(full, x.session_id)) {
     bound_.push_back({x.session->actor, x.session_id});
     views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
   }
@@ -327,6 +331,7 @@ void user::attach_again(const msg::attach& x) {
     deliver_offline(views_.size() - 1); // It comes later than was waited for: some may have been stored meanwhile.
   estimate_memory();
   note_idleness();
+  return is_its_own;
 }
 
 void user::detach(const msg::detach& x) {
@@ -595,6 +600,7 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
       is_removing_ = false;
       return then(failure);
     }
+    is_removing_ = true; // Perhaps this actor has lost its state meanwhile.
     auto changes = write_set{};
     accounts::erase(changes, place());
     submit(std::move(changes), [this, then, goodbye](errc failure) {

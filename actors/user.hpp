@@ -69,7 +69,7 @@ private:
     std::uint64_t id = 0; ///< The session's own number.
   };
   msg::attached attach(const msg::attach& x);
-  void attach_again(const msg::attach& x);
+  bool attach_again(const msg::attach& x);
   void detach(const msg::detach& x);
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
@@ -178,7 +178,8 @@ private:
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;
-  bool is_removing_ = false; ///< All that comes for it waits for the outcome.
+  bool is_removing_ = false;  ///< All that comes for it waits for the outcome.
+  std::uint16_t telling_ = 0; ///< Contacts that hear of their removal; what one's own devices ask next waits behind it.
   bool disabled_ = false;
   std::int64_t created_ms_ = 0;
   std::string credentials_; ///< Encoded; given to the first lookup, then read again when asked for.

@@ -46,8 +46,10 @@ void user::deliver(const stanza& x, std::span<const jid> hidden_from) {
 caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
   auto promise = make_response_promise<msg::outcome>();
   deliver(x);
-  // Of a retiring account, or one that is being removed, nothing is left to be changed.
-  after_commits([promise](errc failure) mutable { promise.deliver(msg::outcome{failure}); });
+  // Of an account that is being removed nothing is left to be changed.
+  after_commits([promise](errc failure) mutable {
+    promise.deliver(msg::outcome{failure == errc::item_not_found ? errc::none : failure});
+  });
   return promise;
 }
 

@@ -82,7 +82,9 @@ void user::roster_remove(const stanza& x, const jid& contact) {
     ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, contact));
   if (effects->unsubscribe)
     ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, contact));
+  ++telling_;
   tell_for_good(std::move(ends), [this, x, contact](errc failure) {
+    --telling_;
     if (failure == errc::none && !removal(roster_, contact))
       failure = errc::item_not_found; // Another device was faster.
     if (failure != errc::none)

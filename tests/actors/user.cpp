@@ -587,6 +587,21 @@ BOOST_AUTO_TEST_CASE(waits_two_seconds_for_its_sessions_and_no_longer) {
   BOOST_TEST(bodies(x) == "1");
 }
 
+BOOST_AUTO_TEST_CASE(takes_back_no_session_of_another_account_of_its_name) {
+  starts_with_account();
+  auto x = attached("garden");
+  registers(x);
+  send(it, msg::fail_now{});
+  send(it, msg::verdict{});
+  works();
+  auto what = attach_of(x.full, x.actor);
+  what.again = true;
+  what.created_ms += 1;
+  auto answer = asks<msg::attached>(it, what);
+  BOOST_TEST((answer->value && answer->value->failure == errc::not_authorized));
+  BOOST_TEST(described("session") == "?");
+}
+
 BOOST_AUTO_TEST_CASE(waits_as_long_after_each_of_several_failures) {
   starts_with_account();
   auto x = attached("garden");

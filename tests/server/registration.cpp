@@ -320,4 +320,28 @@ BOOST_AUTO_TEST_CASE(the_next_owner_of_a_name_finds_nothing_of_the_last) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(two_contacts_may_go_at_the_same_moment) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  for (auto round = 0; round < 4; ++round) {
+    auto romeo = client{here, "romeo"}, juliet = client{here, "juliet"};
+    for (auto [one, other] : {std::pair{&romeo, &juliet}, std::pair{&juliet, &romeo}}) {
+      one->send("<presence to='{}' type='subscribe'/>", other->bare());
+      other->receives("<presence type='subscribe'/>");
+      other->send("<presence to='{}' type='subscribed'/>", one->bare());
+      one->receives("<presence type='subscribed'/>");
+    }
+    auto all = std::string{};
+    for (auto i = 0; i < 20; ++i)
+      all +=
+          format("<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='n{}@localhost'/></query></iq>", i);
+    all += "<iq type='set' id='r'><query xmlns='jabber:iq:register'><remove/></query></iq>";
+    romeo.send_bytes(all);
+    juliet.send_bytes(all);
+    BOOST_TEST(romeo.receives("<iq id='r'/>")["type"] == "result");
+    BOOST_TEST(juliet.receives("<iq id='r'/>")["type"] == "result");
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -247,4 +247,26 @@ BOOST_AUTO_TEST_CASE(an_unknown_version_gets_the_whole_roster) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_is_sent_behind_a_removal_comes_behind_it) { // RFC 6120, 10.1
+  auto romeo = client{"romeo"}, juliet = client{"juliet"};
+  romeo.send("<presence to='{}' type='subscribe'/>", juliet.bare());
+  juliet.receives("<presence type='subscribe'/>");
+  juliet.send("<presence to='{}' type='subscribed'/>", romeo.bare());
+  romeo.receives("<presence type='subscribed'/>");
+  romeo.forget();
+  romeo.send_bytes(
+      format("<iq type='set' id='1'><query xmlns='jabber:iq:roster'>"
+             "<item jid='{}' subscription='remove'/></query></iq>"
+             "<iq type='set' id='2'><query xmlns='jabber:iq:roster'><item jid='{}' name='again'/></query></iq>"
+             "<presence to='{}' type='subscribe'/>",
+             juliet.bare(), juliet.bare(), juliet.bare()));
+  juliet.receives("<presence type='unsubscribe'/>");
+  juliet.receives("<presence type='subscribe'/>");
+  BOOST_TEST(romeo.receives("<iq type='result'/>")["id"] == "1");
+  BOOST_TEST(romeo.receives("<iq type='result'/>")["id"] == "2");
+  auto roster = romeo.asks_roster().to_string();
+  BOOST_TEST(roster.find("name='again'") != std::string::npos, roster);
+  BOOST_TEST(roster.find("ask='subscribe'") != std::string::npos, roster);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
