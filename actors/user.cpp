@@ -192,7 +192,10 @@ bool user::must_wait(caf::mailbox_element& x) {
   }
   if (phase_ != phase::ready)
     return false;
-  return is_removing_ ? is_for_account() || content.match_elements<msg::attach>() : content.match_elements<msg::sent>();
+  // A session's end must not overtake what it sent before.
+  auto is_of_sessions = content.match_elements<msg::sent>() || content.match_elements<msg::detach>() ||
+                        content.match_elements<msg::attach>();
+  return is_of_sessions || (is_removing_ && is_for_account());
 }
 
 void user::restart() {

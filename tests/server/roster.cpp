@@ -269,4 +269,31 @@ BOOST_AUTO_TEST_CASE(what_is_sent_behind_a_removal_comes_behind_it) { // RFC 612
   BOOST_TEST(roster.find("ask='subscribe'") != std::string::npos, roster);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_sent_behind_a_removal_is_done_though_the_stream_ends) {
+  auto romeo = client{"romeo"}, juliet = client{"juliet"};
+  romeo.send("<presence to='{}' type='subscribe'/>", juliet.bare());
+  juliet.receives("<presence type='subscribe'/>");
+  juliet.send("<presence to='{}' type='subscribed'/>", romeo.bare());
+  romeo.receives("<presence type='subscribed'/>");
+  romeo.send_bytes(format("<iq type='set' id='1'><query xmlns='jabber:iq:roster'>"
+                          "<item jid='{}' subscription='remove'/></query></iq>"
+                          "<iq type='set' id='2'><query xmlns='jabber:iq:roster'><item jid='a@b.c'/></query></iq>"
+                          "</stream:stream>",
+                          juliet.bare()));
+  juliet.receives("<presence type='unsubscribe'/>");
+  auto again = client{shared_server(), romeo.who(), {.resource = "again"}};
+  BOOST_TEST(again.asks_roster().to_string().find("a@b.c") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_does_not_overtake_the_subscription_before_it) {
+  auto romeo = client{"romeo"}, juliet = client{"juliet"};
+  juliet.send("<presence to='{}' type='subscribed'/>", romeo.bare()); // in advance
+  juliet.receives("<iq type='set'/>");
+  romeo.send_bytes(format("<presence type='subscribe' to='{}'/><iq type='set' id='1'><query xmlns='jabber:iq:roster'>"
+                          "<item jid='{}' subscription='remove'/></query></iq>",
+                          juliet.bare(), juliet.bare()));
+  BOOST_TEST(romeo.receives("<iq id='1'/>")["type"] == "result");
+  BOOST_TEST(juliet.asks_roster().to_string().find("subscription='from'") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
