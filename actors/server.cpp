@@ -34,6 +34,18 @@ namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
 
+/// Beside it first: a disk that is full or fails leaves no half of it, which the next start would take or refuse.
+result<void> write_whole(const std::filesystem::path& path, std::string_view bytes) {
+  auto unfinished = path;
+  unfinished += ".new";
+  auto fd = net::unique_fd{::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+  auto done = fd && ::write(fd.get(), bytes.data(), bytes.size()) == ssize_t(bytes.size()) && ::fsync(fd.get()) == 0 &&
+              ::rename(unfinished.c_str(), path.c_str()) == 0;
+  if (!done)
+    return error{errc::storage_failure, "cannot write " + path.string() + ": " + std::strerror(errno)};
+  return {};
+}
+
 /// 32 bytes that stay with the data; made at the first start.
 result<std::string> load_secret(const std::filesystem::path& folder) {
   auto path = folder / "secret";
@@ -44,14 +56,9 @@ result<std::string> load_secret(const std::filesystem::path& folder) {
       return bytes;
     return error{errc::corrupt_record, path.string() + " must have 32 bytes"};
   }
-  // Beside it first: a disk that is full or fails leaves no half of it, which the next start would refuse.
   auto bytes = sasl::secure_random(32);
-  auto unfinished = folder / "secret.new";
-  auto fd = net::unique_fd{::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-  auto done = fd && ::write(fd.get(), bytes.data(), bytes.size()) == ssize_t(bytes.size()) && ::fsync(fd.get()) == 0 &&
-              ::rename(unfinished.c_str(), path.c_str()) == 0;
-  if (!done)
-    return error{errc::storage_failure, "cannot write " + path.string() + ": " + std::strerror(errno)};
+  if (auto written = write_whole(path, bytes); !written)
+    return written.error();
   return bytes;
 }
 
@@ -66,16 +73,11 @@ result<std::vector<std::uint32_t>> remember_iterations(const std::filesystem::pa
   if (std::find(all.begin(), all.end(), now) != all.end())
     return all;
   all.push_back(now);
-  auto unfinished = folder / "iterations.new";
-  auto out = std::ofstream{unfinished, std::ios::trunc};
+  auto text = std::string{};
   for (auto x : all)
-    out << x << '\n';
-  out.close();
-  auto failure = std::error_code{};
-  if (out)
-    std::filesystem::rename(unfinished, path, failure);
-  if (!out || failure)
-    return error{errc::storage_failure, "cannot write " + path.string()};
+    text += std::to_string(x) + '\n';
+  if (auto written = write_whole(path, text); !written)
+    return written.error();
   return all;
 }
 

@@ -588,21 +588,16 @@ caf::result<msg::outcome> user::remove_account() {
 
 /// First its contacts are told, and have it for good, as if each item had been removed (RFC 6121, 2.5): were the
 /// account gone before, nobody could tell them after a crash. If this ends in between, the removal can be asked for
-/// again.
+/// again. Nor do they hear of it before they have heard of what is being committed now.
 void user::remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye) {
   is_removing_ = true;
-  auto ends = std::vector<stanza>{};
-  for (auto& item : roster_.items) {
-    if (has_to(item.subscription) || item.ask)
-      ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, item.contact));
-    if (has_from(item.subscription))
-      ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
-  }
-  tell_for_good(std::move(ends), [this, then = std::move(then), goodbye](errc failure) {
-    if (failure != errc::none) {
-      is_removing_ = false;
-      return then(failure);
-    }
+  auto fail = [this, then](errc failure) {
+    is_removing_ = false;
+    then(failure);
+  };
+  auto erase = [this, then, goodbye, fail](errc failure) {
+    if (failure != errc::none)
+      return fail(failure);
     is_removing_ = true; // Perhaps this actor has lost its state meanwhile.
     auto changes = write_set{};
     accounts::erase(changes, place());
@@ -613,6 +608,18 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
       then(failure);
       note_idleness();
     });
+  };
+  after_commits([this, fail, erase](errc failure) {
+    if (failure != errc::none)
+      return fail(failure);
+    auto ends = std::vector<stanza>{};
+    for (auto& item : roster_.items) {
+      if (has_to(item.subscription) || item.ask)
+        ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, item.contact));
+      if (has_from(item.subscription))
+        ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
+    }
+    tell_for_good(std::move(ends), erase);
   });
 }
 

@@ -148,6 +148,7 @@ private:
   void roster_get(const stanza& x, std::size_t session);
   void roster_set(const stanza& x);
   void roster_remove(const stanza& x, const jid& contact);
+  void roster_erase(const stanza& x, const jid& contact);
   void push_roster(const element& query);
   void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);

@@ -165,13 +165,6 @@ void user::tell_for_good(std::vector<stanza> what, continuation then) {
   std::erase_if(what, [this](auto& x) { return !x.to.has_local() || !server_.is_own_domain(x.to.domain()); });
   if (what.empty())
     return then(errc::none);
-  // What is being committed may have something to tell them, too, and comes first.
-  if (!pending_.empty())
-    return after_commits([this, what = std::move(what), then = std::move(then)](errc failure) {
-      if (failure != errc::none)
-        return then(failure);
-      tell_for_good(what, then);
-    });
   auto all = std::make_shared<waiting>(waiting{what.size(), errc::none, std::move(then)});
   auto one_has_come = [all](errc failure) {
     if (failure != errc::none)

@@ -70,43 +70,56 @@ void user::roster_set(const stanza& x) {
   estimate_memory();
 }
 
-/// The contact is told first: were the item gone before, nobody could tell it after a crash.
+/// The contact is told first: were the item gone before, nobody could tell it after a crash. Nor does it hear of this
+/// before it has heard of what is being committed now.
 void user::roster_remove(const stanza& x, const jid& contact) {
-  auto effects = removal(roster_, contact);
-  if (!effects)
-    return refuse(x, effects.code());
-  if (effects->unavailable)
-    send_presence_to(contact, true);
-  auto ends = std::vector<stanza>{};
-  if (effects->unsubscribed)
-    ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, contact));
-  if (effects->unsubscribe)
-    ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, contact));
+  if (auto effects = removal(roster_, contact); effects && !effects->unsubscribed && !effects->unsubscribe)
+    return roster_erase(x, contact);
   ++telling_;
-  tell_for_good(std::move(ends), [this, x, contact](errc failure) {
-    --telling_;
-    if (failure == errc::none && !removal(roster_, contact))
-      failure = errc::item_not_found; // Another device was faster.
-    if (failure != errc::none)
+  after_commits([this, x, contact](errc failure) {
+    auto effects = removal(roster_, contact);
+    if (failure == errc::none)
+      failure = effects.code();
+    if (failure != errc::none) {
+      --telling_;
       return refuse(x, failure);
-    auto version = roster_.version + 1;
-    auto changes = write_set{};
-    rosters::erase(changes, place(), contact);
-    if (roster_.state_of(contact.text()).pending_in)
-      subscriptions::erase(changes, place(), contact);
-    rosters::put_version(changes, place(), version);
-    if (!commit(std::move(changes), [this, x, contact, version](errc failure) {
-          if (failure != errc::none)
-            return refuse(x, failure);
-          route(x.reply());
-          push_roster(roster_removal_push(contact, version));
-        }))
-      return;
-    roster_.erase(contact.text());
-    roster_.erase_pending(contact.text());
-    roster_.version = version;
-    estimate_memory();
+    }
+    if (effects->unavailable)
+      send_presence_to(contact, true);
+    auto ends = std::vector<stanza>{};
+    if (effects->unsubscribed)
+      ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, contact));
+    if (effects->unsubscribe)
+      ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, contact));
+    tell_for_good(std::move(ends), [this, x, contact](errc failure) {
+      --telling_;
+      if (failure != errc::none)
+        return refuse(x, failure);
+      roster_erase(x, contact);
+    });
   });
+}
+
+void user::roster_erase(const stanza& x, const jid& contact) {
+  if (auto still_there = removal(roster_, contact); !still_there) // This actor may have lost its state meanwhile.
+    return refuse(x, still_there.code());
+  auto version = roster_.version + 1;
+  auto changes = write_set{};
+  rosters::erase(changes, place(), contact);
+  if (roster_.state_of(contact.text()).pending_in)
+    subscriptions::erase(changes, place(), contact);
+  rosters::put_version(changes, place(), version);
+  if (!commit(std::move(changes), [this, x, contact, version](errc failure) {
+        if (failure != errc::none)
+          return refuse(x, failure);
+        route(x.reply());
+        push_roster(roster_removal_push(contact, version));
+      }))
+    return;
+  roster_.erase(contact.text());
+  roster_.erase_pending(contact.text());
+  roster_.version = version;
+  estimate_memory();
 }
 
 void user::push_roster(const element& query) {

@@ -230,14 +230,7 @@ refusal group::append(std::uint64_t now_ms, const std::vector<entry>& entries) {
   // it at once; else each submit would send all that it has not confirmed yet.
   auto failed = raft_core_submit(core_.get(), now_ms, raw.data(), unsigned(raw.size()),
                                  facts.commit_index == facts.last_index, &update);
-  if (failed == raft_core_not_leader)
-    return refusal::not_leader;
-  if (failed == raft_core_busy)
-    return refusal::busy;
-  if (failed == raft_core_misuse)
-    return refusal::misuse;
-  carry_out(now_ms, failed, update);
-  return refusal::none;
+  return outcome(now_ms, failed, update);
 }
 
 void group::written(std::uint64_t now_ms, std::uint64_t sequence) {

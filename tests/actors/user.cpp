@@ -135,6 +135,11 @@ struct one_user : server_fixture {
       what.presence = stanza_of("<presence/>", x.full, {}).tree;
     asks<msg::attached>(it, what);
   }
+  void fails_and_restarts() {
+    send(it, msg::fail_now{});
+    send(it, msg::verdict{});
+    works();
+  }
   bool has_retired() const { return !shard->retired.empty(); }
   bool still_runs() { return runs(caf::actor_cast<caf::weak_actor_ptr>(it)); }
 
@@ -576,9 +581,7 @@ BOOST_AUTO_TEST_CASE(waits_two_seconds_for_its_sessions_and_no_longer) {
   auto x = attached("garden"), y = attached("street");
   registers(x);
   registers(y);
-  send(it, msg::fail_now{});
-  send(it, msg::verdict{});
-  works();
+  fails_and_restarts();
   attaches_again(x, true);
   message("1");
   passes(1'999ms);
@@ -591,9 +594,7 @@ BOOST_AUTO_TEST_CASE(takes_back_no_session_of_another_account_of_its_name) {
   starts_with_account();
   auto x = attached("garden");
   registers(x);
-  send(it, msg::fail_now{});
-  send(it, msg::verdict{});
-  works();
+  fails_and_restarts();
   auto what = attach_of(x.full, x.actor);
   what.again = true;
   what.created_ms += 1;
@@ -607,9 +608,7 @@ BOOST_AUTO_TEST_CASE(waits_as_long_after_each_of_several_failures) {
   auto x = attached("garden");
   registers(x);
   auto fails = [&] {
-    send(it, msg::fail_now{});
-    send(it, msg::verdict{});
-    works();
+    fails_and_restarts();
     BOOST_TEST(described("phase") == "gathering");
   };
   fails();
@@ -627,9 +626,7 @@ BOOST_AUTO_TEST_CASE(gives_a_session_that_comes_late_after_a_failure_what_was_st
   starts_with_account();
   auto x = attached("garden");
   registers(x);
-  send(it, msg::fail_now{});
-  send(it, msg::verdict{});
-  works();
+  fails_and_restarts();
   passes(2'000ms);
   message("1");
   works();
@@ -643,9 +640,7 @@ BOOST_AUTO_TEST_CASE(does_not_wait_for_a_session_that_ends_meanwhile) {
   starts_with_account();
   auto x = attached("garden");
   registers(x);
-  send(it, msg::fail_now{});
-  send(it, msg::verdict{});
-  works();
+  fails_and_restarts();
   BOOST_TEST(described("phase") == "gathering");
   send(it, msg::detach{x.full, x.actor->id()});
   BOOST_TEST(described("phase") == "ready");
@@ -681,9 +676,7 @@ BOOST_AUTO_TEST_CASE(never_leaves_a_question_without_an_answer_when_it_fails) {
   auto change = asks<msg::outcome>(it, msg::set_credentials{romeo, "new keys", false});
   auto removal = asks<msg::outcome>(it, msg::remove_account{romeo});
   BOOST_TEST(!lookup->has_come());
-  send(it, msg::fail_now{});
-  send(it, msg::verdict{});
-  works();
+  fails_and_restarts();
   BOOST_REQUIRE(lookup->has_come());
   BOOST_REQUIRE(change->has_come());
   BOOST_REQUIRE(removal->has_come());

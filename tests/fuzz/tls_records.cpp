@@ -146,8 +146,11 @@ public:
   void seals_anything(unsigned char type, const std::string& content) {
     is_clean_ = false;
     sends(peer_.seal(type, content, 0));
-    if (type == 23)
-      sealed_ += content;
+    // Zeros are padding, a type of zero too: the type is the last byte that is none (RFC 8446, 5.4).
+    auto plain = content + static_cast<char>(type);
+    plain.erase(plain.find_last_not_of('\0') + 1);
+    if (plain.ends_with('\x17'))
+      sealed_ += plain.substr(0, plain.size() - 1);
   }
   void closes() {
     sends(peer_.seal(21, std::string_view{"\x01\x00", 2}, 0));

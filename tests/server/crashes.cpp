@@ -299,12 +299,7 @@ BOOST_AUTO_TEST_CASE(an_acknowledged_end_of_a_subscription_survives_a_kill_on_bo
   for (auto round = 0; round < setting("TROUPE_CRASH_ROUNDS", 4); ++round) {
     auto romeo = client{here, "romeo"};
     auto juliet = client{here, "juliet"};
-    for (auto [one, other] : {std::pair{&romeo, &juliet}, std::pair{&juliet, &romeo}}) {
-      one->send("<presence to='{}' type='subscribe'/>", other->bare());
-      other->receives("<presence type='subscribe'/>");
-      other->send("<presence to='{}' type='subscribed'/>", one->bare());
-      one->receives("<presence type='subscribed'/>");
-    }
+    befriend(romeo, juliet);
     auto answer =
         round % 2 == 0
             ? romeo.set(format("<query xmlns='jabber:iq:roster'><item jid='{}' subscription='remove'/></query>",

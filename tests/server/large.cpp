@@ -154,6 +154,12 @@ struct stalled_phone {
       ;
   }
 
+  /// A message "both" goes to the account: another device, which reads, has it at once.
+  void romeo_writes_to_both(client& desk) {
+    romeo.send("<message to='{}' type='chat' id='both'><body>to both</body></message>", juliet.bare());
+    desk.receives("<message id='both'/>");
+  }
+
   /// All come but for those that the phone's socket may hold; in order, each once.
   void gets_the_rest(client& x) {
     auto first = std::stoi(x.receives("<message type='chat'/>")["id"].substr(1));
@@ -208,8 +214,7 @@ BOOST_AUTO_TEST_CASE(what_one_device_had_when_it_came_does_not_come_to_it_again)
   if (x.here.is_peer())
     return;
   auto desk = client{x.here, x.juliet, {.resource = "desk"}};
-  x.romeo.send("<message to='{}' type='chat' id='both'><body>to both</body></message>", x.juliet.bare());
-  desk.receives("<message id='both'/>");
+  x.romeo_writes_to_both(desk);
   x.phone->breaks();
   x.gets_the_rest(desk); // and "both" is not among them
 }
@@ -219,8 +224,7 @@ BOOST_AUTO_TEST_CASE(a_copy_waits_for_its_device_in_its_place) {
   if (x.here.is_peer())
     return;
   auto desk = client{x.here, x.juliet, {.resource = "desk"}};
-  x.romeo.send("<message to='{}' type='chat' id='both'><body>to both</body></message>", x.juliet.bare());
-  desk.receives("<message id='both'/>");
+  x.romeo_writes_to_both(desk);
   for (auto i = 0; i < x.many; ++i)
     BOOST_TEST(x.phone->receives("<message/>")["id"] == "m" + std::to_string(i));
   BOOST_TEST(x.phone->receives("<message/>")["id"] == "both");

@@ -326,12 +326,7 @@ BOOST_AUTO_TEST_CASE(two_contacts_may_go_at_the_same_moment) {
     return;
   for (auto round = 0; round < 4; ++round) {
     auto romeo = client{here, "romeo"}, juliet = client{here, "juliet"};
-    for (auto [one, other] : {std::pair{&romeo, &juliet}, std::pair{&juliet, &romeo}}) {
-      one->send("<presence to='{}' type='subscribe'/>", other->bare());
-      other->receives("<presence type='subscribe'/>");
-      other->send("<presence to='{}' type='subscribed'/>", one->bare());
-      one->receives("<presence type='subscribed'/>");
-    }
+    befriend(romeo, juliet);
     auto all = std::string{};
     for (auto i = 0; i < 20; ++i)
       all +=

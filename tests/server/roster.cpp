@@ -296,4 +296,17 @@ BOOST_AUTO_TEST_CASE(a_removal_does_not_overtake_the_subscription_before_it) {
   BOOST_TEST(juliet.asks_roster().to_string().find("subscription='from'") == std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(who_is_removed_hears_of_presence_before_its_end) {
+  auto romeo = client{"romeo"}, juliet = client{"juliet"};
+  juliet.send("<presence to='{}' type='subscribe'/>", romeo.bare());
+  romeo.receives("<presence type='subscribe'/>");
+  romeo.send_bytes(format("<presence type='subscribed' to='{}'/><iq type='set' id='1'><query xmlns='jabber:iq:roster'>"
+                          "<item jid='{}' subscription='remove'/></query></iq>",
+                          juliet.bare(), juliet.bare()));
+  BOOST_TEST(romeo.receives("<iq id='1'/>")["type"] == "result");
+  juliet.receives(format("<presence from='{}'/>", romeo.full()));
+  juliet.receives(format("<presence from='{}' type='unavailable'/>", romeo.full()));
+  juliet.receives(format("<presence from='{}' type='unsubscribed'/>", romeo.bare()));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
