@@ -275,7 +275,8 @@ private:
   bool open_file() {
     if (options_.file.empty())
       return true;
-    auto next = ::open(options_.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    // Nobody waits for a pipe: neither for its reader nor for room in it.
+    auto next = ::open(options_.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     if (next < 0)
       return false;
     close_file();

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <fcntl.h>
 #include <fstream>
 #include <mutex>
 #include <sys/stat.h>
@@ -197,6 +198,20 @@ BOOST_AUTO_TEST_CASE(a_file_is_appended_to_and_opened_anew_when_it_was_moved) {
   log::set_level("*", log_level::warning);
   BOOST_TEST(file_text(here.path / "troupe.log.1").find("\"test.first\"") != std::string::npos);
   BOOST_TEST(file_text(path).find("\"test.second\"") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_is_not_waited_for) {
+  auto here = folder{};
+  auto path = here.path / "pipe";
+  BOOST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  BOOST_TEST(!log::start({.level = log_level::off, .file = path})); // nobody reads
+  auto end = ::open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  BOOST_REQUIRE(end >= 0);
+  BOOST_TEST(log::start({.file = path}));
+  for (auto i = 0; i < 1'000; ++i) // more than it holds
+    log::error("test.full", {{"text", std::string(1'000, 'x')}});
+  log::stop();
+  ::close(end);
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_opened_is_told) {
