@@ -60,7 +60,7 @@ struct server_context {
   std::string secret;   ///< For the salts of accounts that don't exist; random, kept with the data.
   stream_limits limits; ///< As configured at the start: parsers are made with them.
   std::uint16_t node_id = 0;
-  std::atomic<bool> draining{false};
+  std::atomic<bool> draining{false}; ///< Whoever comes all the same is `sent_away`.
   strangers unauthenticated;
   throttle sign_ins;      ///< Failures, by account and by address.
   throttle registrations; ///< By address.
@@ -82,6 +82,12 @@ struct server_context {
     kept_.push_back(std::move(next));
     if (kept_.size() > kept_max)
       kept_.erase(kept_.begin());
+  }
+
+  /// The end of streams while it drains.
+  msg::end_stream sent_away() const {
+    auto& elsewhere = live()->options.server.drain_host;
+    return {elsewhere.empty() ? errc::system_shutdown : errc::see_other_host, {}, elsewhere};
   }
 
 private:

@@ -98,6 +98,11 @@ registry::entry registry::look(const observed& x) {
   return result;
 }
 
+/// Somebody may still hold one that has ended.
+bool registry::is_running(const entry& x) {
+  return x.actor && !caf::actor_cast<caf::abstract_actor*>(x.actor)->getf(caf::abstract_actor::is_terminated_flag);
+}
+
 void registry::for_each(actor_kind kind, const std::function<bool(const entry&)>& visit) const {
   for_each(kind, nullptr, visit);
 }
@@ -114,7 +119,7 @@ void registry::for_each(actor_kind kind, const std::function<bool(std::string_vi
           seen.push_back(look(*x));
     }
     for (auto& one : seen)
-      if (one.actor && !visit(one))
+      if (is_running(one) && !visit(one))
         return;
   }
 }

@@ -100,6 +100,7 @@ private:
   };
   static std::string_view name_of(const observed& x) noexcept;
   static entry look(const observed& x);
+  static bool is_running(const entry& x);
   std::array<bucket, bucket_count> buckets_;
   std::array<std::atomic<std::size_t>, actor_kind_count> counts_{};
 };

@@ -420,18 +420,15 @@ result<std::vector<std::string>> server::reload() {
 }
 
 void server::drain() {
-  context_->draining = true;
+  context_->draining = true; // First: who is in neither list below will see it.
   for (auto& one : listeners_)
     caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
-  // The sending away is bounded in rate, so that whoever takes the clients is not overrun.
-  auto live = context_->live();
-  auto rate = live->options.server.drain_per_second;
-  auto sent = std::size_t{0};
-  auto all = std::vector<session_actor>{};
+  auto all = context_->unauthenticated.all();
   context_->sessions.for_each([&](const jid&, const session_actor& x) { all.push_back(x); });
-  auto how = msg::end_stream{live->options.server.drain_host.empty() ? errc::system_shutdown : errc::see_other_host,
-                             {},
-                             live->options.server.drain_host};
+  // The sending away is bounded in rate, so that whoever takes the clients is not overrun.
+  auto rate = context_->live()->options.server.drain_per_second;
+  auto how = context_->sent_away();
+  auto sent = std::size_t{0};
   for (auto& one : all)
     caf::delayed_anon_send(one, drain_delay(sent++, rate), how);
 }

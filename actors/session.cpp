@@ -86,6 +86,8 @@ session::behavior_type session::make_behavior() {
       },
       [](const msg::stream_opened& x) {
         auto& me = self();
+        if (me.is_sent_away())
+          return;
         if (me.negotiating_)
           me.carry_out(me.negotiating_->machine.opened(x.header));
         else
@@ -350,6 +352,7 @@ std::chrono::milliseconds session::carry_out_one(act::established& x) {
   log::info("session.bound", {{"jid", full_.text()}, {"address", peer_.text()}, {"tls", transport_->is_secure()}});
   bound_s_ = std::uint32_t(now_ms() / 1000);
   negotiating_ = nullptr;
+  is_sent_away();
   memory_bytes.store(std::uint32_t(sizeof(session) + full_.text().size() + 16), std::memory_order_relaxed);
   return {};
 }
@@ -458,6 +461,15 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
   }
   transport_->close(bytes, close_grace_ms);
   leave();
+}
+
+/// Who comes while the server drains.
+bool session::is_sent_away() {
+  if (!server_.draining)
+    return false;
+  auto how = server_.sent_away();
+  end(how.reason, how.text, how.see_other_host);
+  return true;
 }
 
 void session::log_end(std::string_view why, log_level if_not_bound) {

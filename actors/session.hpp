@@ -67,6 +67,7 @@ private:
   void close_stream();
   /// Ends the stream: tells the account, tells the client why, and quits.
   void end(errc reason, std::string_view text = {}, std::string_view see_other_host = {});
+  bool is_sent_away();
   void log_end(std::string_view why, log_level if_not_bound); ///< Before `leave`.
   /// The account's side of the end; this actor quits when the account has let go of it.
   void leave();
