@@ -19,6 +19,26 @@ parser& own_parser(const stream_limits& limits) {
 
 } // namespace
 
+void stream_control::add_waiting(net::transport& from) {
+  if (waiting.fetch_add(1) + 1 < waiting_max)
+    return;
+  // In this order, and then a look back: else a session that has just handled all of them resumes before the pause,
+  // and nobody does behind it.
+  from.pause_reading();
+  paused = true;
+  resume_if_few(&from);
+}
+
+void stream_control::take_waiting(net::transport* from) {
+  waiting.fetch_sub(1);
+  resume_if_few(from);
+}
+
+void stream_control::resume_if_few(net::transport* from) {
+  if (waiting.load() < waiting_max / 4 && paused.load() && paused.exchange(false) && from)
+    from->resume_reading();
+}
+
 stream_reader::stream_reader(server_context& server, session_actor session, std::shared_ptr<stream_control> control)
     : session_(std::move(session)), control_(std::move(control)), limits_(server.limits), framer_(limits_) {
   framer_.set_stanza_bytes_max(limits_.unauthenticated_bytes_max);
@@ -61,8 +81,7 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
       auto tree = own_parser(limits_).parse(next->frame, declarations_ ? *declarations_ : std::string_view{});
       if (!tree)
         return fail(tree.code());
-      if (control_->waiting.fetch_add(1) + 1 >= stream_control::waiting_max && !control_->paused.exchange(true))
-        from.pause_reading();
+      control_->add_waiting(from);
       awaits_tls_ = tree->is("starttls", ns::tls);
       send_from_here(session_, msg::received{*std::move(tree)});
       break;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace xmpp {
 
@@ -26,14 +27,46 @@ struct stream_control {
   std::atomic<bool> restart{false};
   /// Set by the session when the client has signed in: elements may be larger from now on.
   std::atomic<bool> authenticated{false};
-  /// Elements that the session has been sent and has not handled. The reader stops reading beyond a bound.
+  /// Elements that the session, or its account behind it, has been sent and has not handled. The reader stops reading
+  /// beyond a bound.
   std::atomic<std::uint32_t> waiting{0};
   /// The reader has stopped for that reason.
   std::atomic<bool> paused{false};
+  /// Stanzas that the account is dealing with: what the client sends next to whomever must not overtake them (RFC 6120,
+  /// 10.1), and goes by the account, too.
+  std::atomic<std::uint32_t> in_account{0};
   /// Set by the session: it wants to know when all that it wrote has gone out.
   std::atomic<bool> awaits_drain{false};
 
   static constexpr std::uint32_t waiting_max = 256;
+
+  /// The reader's thread: one more waits.
+  void add_waiting(net::transport& from);
+  /// Any thread: one of them has been handled. Null: nobody reads any more.
+  void take_waiting(net::transport* from);
+
+private:
+  void resume_if_few(net::transport* from);
+};
+
+/// Held while the account deals with a stanza.
+class turn {
+public:
+  turn(std::shared_ptr<stream_control> control, net::transport_ptr transport)
+      : control_(std::move(control)), transport_(std::move(transport)) {
+    control_->waiting.fetch_add(1);
+    control_->in_account.fetch_add(1);
+  }
+  ~turn() {
+    control_->in_account.fetch_sub(1);
+    control_->take_waiting(transport_.get());
+  }
+  turn(const turn&) = delete;
+  turn& operator=(const turn&) = delete;
+
+private:
+  std::shared_ptr<stream_control> control_;
+  net::transport_ptr transport_;
 };
 
 /// Reads one client's stream on its reactor's thread.

@@ -85,10 +85,7 @@ struct server_context {
   }
 
   /// The end of streams while it drains.
-  msg::end_stream sent_away() const {
-    auto& elsewhere = live()->options.server.drain_host;
-    return {elsewhere.empty() ? errc::system_shutdown : errc::see_other_host, {}, elsewhere};
-  }
+  msg::end_stream sent_away() const;
 
 private:
   static constexpr std::size_t kept_max = 8; ///< No handler lives through so many reloads.

@@ -45,11 +45,14 @@ struct show {
   std::vector<jid> hidden_from; ///< Full.
 };
 
-/// A client's stanza that its own account must handle: presence without `to`, subscriptions, its roster, its iq.
+/// A client's stanza that its own account must handle: presence without `to`, subscriptions, its roster, its iq; and
+/// one for somebody else that must not overtake these.
 struct sent {
   stanza what;
   std::uint64_t session_id = 0;
   std::vector<jid> directed = {}; ///< With an unavailable presence: who was sent presence directly, and must know.
+  bool was_available = false;     ///< With a presence: before it.
+  std::shared_ptr<const void> turn = {}; ///< Held until what follows from it has gone out.
 };
 
 // -- a session and its account --
@@ -84,6 +87,7 @@ struct detach {
   jid full;
   std::uint64_t session_id = 0;
   std::vector<jid> directed = {}; ///< Who was sent presence directly, and must know (RFC 6121, 4.6.3).
+  bool was_available = false;
 };
 struct detached {}; ///< Nothing more comes from the account.
 

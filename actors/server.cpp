@@ -111,6 +111,11 @@ result<net::address> parse_address(const std::string& text) {
 
 } // namespace
 
+msg::end_stream server_context::sent_away() const {
+  auto& elsewhere = live()->options.server.drain_host;
+  return {elsewhere.empty() ? errc::system_shutdown : errc::see_other_host, {}, elsewhere};
+}
+
 const host* live_settings::find_host(std::string_view domain) const {
   // Few hosts: a scan beats making a key.
   for (auto& [name, one] : hosts)

@@ -38,11 +38,7 @@ std::vector<std::string> vouched_for(const net::tls_facts& facts) {
 struct handled_one {
   stream_control& control;
   net::transport* transport;
-  ~handled_one() {
-    if (control.waiting.fetch_sub(1) <= stream_control::waiting_max / 4 && control.paused.load() &&
-        control.paused.exchange(false) && transport)
-      transport->resume_reading();
-  }
+  ~handled_one() { control.take_waiting(transport); }
 };
 
 } // namespace
@@ -493,7 +489,7 @@ void session::leave() {
     return quit();
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
-  auto what = msg::detach{full_, id(), directed_ ? directed_->take() : std::vector<jid>{}};
+  auto what = msg::detach{full_, id(), directed_ ? directed_->take() : std::vector<jid>{}, bool(presence_)};
   // What the account has sent until it lets go still comes, and must not be lost with this actor.
   auto let_go = [this] {
     if (is_polite_ && transport_)

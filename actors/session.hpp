@@ -85,7 +85,7 @@ private:
   void answer_as_host(const host& at, const stanza& x);
   /// The error that answers the client's own stanza, if one is due.
   void refuse(const stanza& x, errc code, const element& application_condition = {});
-  void to_own_account(stanza x, std::vector<jid> directed = {});
+  void to_own_account(stanza x, std::vector<jid> directed = {}, bool was_available = false);
   void remove_forgeries(stanza& x) const;
   friend class session_context;
 

@@ -117,7 +117,7 @@ void session::presence_from_client(stanza x) {
     auto effects = effects_of_presence(before, x, priority_);
     presence_ = x.type == stanza_type::available ? x.tree : element{};
     auto directed = effects.end_directed && directed_ ? directed_->take() : std::vector<jid>{};
-    return to_own_account(std::move(x), std::move(directed));
+    return to_own_account(std::move(x), std::move(directed), before.available);
   }
   if (x.type == stanza_type::available) {
     if (!directed_)
@@ -149,8 +149,9 @@ void session::iq_from_client(stanza x) {
   route(std::move(x));
 }
 
-void session::to_own_account(stanza x, std::vector<jid> directed) {
-  auto what = msg::sent{std::move(x), id(), std::move(directed)};
+void session::to_own_account(stanza x, std::vector<jid> directed, bool was_available) {
+  auto what = msg::sent{std::move(x), id(), std::move(directed), was_available,
+                        std::make_shared<const turn>(control_, transport_)};
   if (user_)
     send(user_, std::move(what));
   else
@@ -160,6 +161,8 @@ void session::to_own_account(stanza x, std::vector<jid> directed) {
 void session::route(stanza x) {
   if (x.to.has_local()) {
     if (server_.is_own_domain(x.to.domain())) {
+      if (control_->in_account.load() != 0)
+        return to_own_account(std::move(x));
       trace::note(trace::station::routed, "session", full_, x);
       auto& shard = server_.route.shard(x.to);
       if (x.kind == stanza_kind::presence && blocks_)

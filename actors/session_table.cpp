@@ -1,5 +1,7 @@
 #include "actors/session_table.hpp"
 
+#include <algorithm>
+
 namespace xmpp {
 
 void session_table::add(const jid& full, const session_actor& session) {
@@ -21,6 +23,14 @@ void session_table::remove(const jid& full, const session_actor& session) {
       --size_;
       return;
     }
+}
+
+bool session_table::has(const jid& full) const {
+  auto h = hash(full);
+  auto& home = parts_[h % part_count];
+  auto guard = std::lock_guard{home.mutex};
+  auto [first, last] = home.sessions.equal_range(h);
+  return std::any_of(first, last, [&](auto& one) { return one.second.full == full; });
 }
 
 std::vector<session_actor> session_table::of(const jid& account) const {

@@ -21,6 +21,7 @@ public:
   void add(const jid& full, const session_actor& session);
   /// Only if it is this session that stands under the name.
   void remove(const jid& full, const session_actor& session);
+  bool has(const jid& full) const;
   /// All sessions of an account, in no order.
   std::vector<session_actor> of(const jid& account) const;
   /// Visits all; a part of the table is locked meanwhile: visitors must be quick.

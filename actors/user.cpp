@@ -18,6 +18,8 @@ namespace {
 
 /// How long a user that lost its state waits for its sessions to register again.
 constexpr auto gathering_max = std::chrono::seconds{2};
+/// Changes under way; with more, its own devices' next wishes wait.
+constexpr auto pending_max = std::size_t{1'000};
 
 } // namespace
 
@@ -173,7 +175,7 @@ void user::reload() {
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
-  if (phase_ == phase::ready && !is_removing_ && telling_ == 0) [[likely]]
+  if (phase_ == phase::ready && !is_removing_ && before_next_ == 0 && pending_.size() < pending_max) [[likely]]
     return false;
   auto& content = x.content();
   auto is_for_account = [&] {
@@ -201,8 +203,8 @@ bool user::must_wait(caf::mailbox_element& x) {
 void user::restart() {
   // Nobody who waits for an answer waits for ever.
   reload_when_drained_ = true;
-  for (auto& one : std::exchange(pending_, {}))
-    one.then(errc::internal_server_error);
+  for (auto lost = std::exchange(pending_, {}); !lost.empty();)
+    lost.pop_front().then(errc::internal_server_error);
   fail_reads();
   is_removing_ = false;
   views_.clear();
@@ -343,9 +345,13 @@ void user::detach(const msg::detach& x) {
   tell_directed(x.directed,
                 stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
   if (auto i = find_session(x.full, x.session_id))
-    drop_session(*i);
-  else
-    note_idleness();
+    return drop_session(*i);
+  // It ended while this actor had lost its state; or it was replaced, then somebody else has its name.
+  if (x.was_available && exists_ && !find_session(x.full.resource()) && !server_.sessions.has(x.full)) {
+    note_last_words({});
+    broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
+  }
+  note_idleness();
 }
 
 void user::drop_session(std::size_t index) {
@@ -446,7 +452,7 @@ bool user::submit(write_set changes, continuation then) {
       return false;
     }
   }
-  pending_.push_back({ticket, std::move(then), taken.code()});
+  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, turn_});
   note_idleness();
   return bool(taken);
 }
@@ -455,11 +461,15 @@ void user::committed(const msg::committed& x) {
   if (pending_.empty() || pending_.front().ticket != x.ticket)
     return; // of a former life
   auto finish = [this](errc failure) {
-    auto one = std::move(pending_.front());
-    pending_.erase(pending_.begin());
+    auto one = pending_.pop_front();
+    turn_ = std::move(one.turn);
     one.then(failure);
-    for (auto& x : one.presences)
-      deliver_checked(x.what, x.hidden_from);
+    turn_ = nullptr;
+    for (auto& x : one.behind) {
+      deliver_checked(x.what.what, x.what.hidden_from);
+      if (x.then)
+        x.then();
+    }
   };
   count(x.failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
   if (x.failure != errc::none)
@@ -476,7 +486,7 @@ void user::after_commits(continuation then) {
   if (pending_.empty())
     return then(errc::none);
   auto& last = pending_.back();
-  last.then = [this, first = std::move(last.then), then = std::move(then)](errc failure) {
+  last.then = [this, first = std::move(last.then), then = std::move(then), turn = turn_](errc failure) {
     first(failure);
     then(failure == errc::none && reload_when_drained_ ? errc::internal_server_error : failure);
   };
@@ -502,7 +512,7 @@ void user::read(std::function<void(const reader&, msg::was_read&)> read, read_co
     answer->failure = taken.code();
     return then(*answer);
   }
-  reads_.push_back({ticket, std::move(then)});
+  reads_.push_back({ticket, std::move(then), turn_});
   note_idleness();
 }
 
@@ -518,9 +528,11 @@ void user::was_read(const msg::was_read& x) {
   auto i = std::find_if(reads_.begin(), reads_.end(), [&](auto& one) { return one.ticket == x.ticket; });
   if (i == reads_.end())
     return;
-  auto then = std::move(i->then);
+  auto one = std::move(*i);
   reads_.erase(i);
-  then(x);
+  turn_ = std::move(one.turn);
+  one.then(x);
+  turn_ = nullptr;
   note_idleness();
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "actors/context.hpp"
+#include "actors/fifo.hpp"
 #include "actors/idle_queue.hpp"
 #include "actors/supervised.hpp"
 #include "persistence/accounts.hpp"
@@ -137,12 +138,18 @@ private:
   void deliver_presence(const stanza& x);
   /// Whether `x` waits for its sender's subscription stanza before it: stanzas keep their order (RFC 6120, 10.1).
   bool is_behind_subscription(const stanza& x, std::span<const jid> hidden_from);
-  void own_presence(const stanza& x, std::size_t session);
+  struct pending;
+  /// The contact's last one that is being committed; null: none.
+  pending* subscription_under_way(const jid& from);
+  void own_presence(const stanza& x, std::size_t session, bool was_available);
   void broadcast(const stanza& x);
   /// As `route`, for a presence to a contact: not to those of its resources that are blocked.
   void show(stanza x);
+  void show(stanza x, const blocklist* blocks);
+  bool is_leaving(std::string_view contact) const;
   void answer_probe(const stanza& x);
   void send_presence_to(const jid& contact, bool unavailable);
+  void send_presence_to(const jid& contact, bool unavailable, const blocklist* blocks);
 
   // -- user_roster.cpp --
   void roster_get(const stanza& x, std::size_t session);
@@ -159,6 +166,8 @@ private:
 
   // -- user_requests.cpp --
   void sent(const msg::sent& x);
+  void handle(const msg::sent& x);
+  void forward(const stanza& x);
   void answer(const stanza& x);
   void answer_with(const stanza& x, std::optional<std::string> record);
   void change_password(const stanza& x, const stanza& reply, std::string password);
@@ -179,8 +188,9 @@ private:
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;
-  bool is_removing_ = false;  ///< All that comes for it waits for the outcome.
-  std::uint16_t telling_ = 0; ///< Contacts that hear of their removal; what one's own devices ask next waits behind it.
+  bool is_removing_ = false;      ///< All that comes for it waits for the outcome.
+  std::uint16_t before_next_ = 0; ///< What must be over before the next thing that one's own devices ask for.
+  std::vector<jid> leaving_;      ///< Contacts that hear of their removal: they see no presence any more.
   bool disabled_ = false;
   std::int64_t created_ms_ = 0;
   std::string credentials_; ///< Encoded; given to the first lookup, then read again when asked for.
@@ -197,14 +207,21 @@ private:
   struct pending {
     std::uint64_t ticket = 0;
     continuation then;
-    errc failure = errc::none;             ///< Refused at once, but others are before it.
-    jid contact = {};                      ///< Whose inbound subscription stanza it is; else empty.
-    std::vector<msg::show> presences = {}; ///< The same contact's, which came while it was committed.
+    errc failure = errc::none; ///< Refused at once, but others are before it.
+    jid contact = {};          ///< Whose inbound subscription stanza it is; else empty.
+    struct later {
+      msg::show what;
+      std::function<void()> then = {};
+    };
+    std::vector<later> behind = {};        ///< The same contact's, which came while it was committed.
+    std::shared_ptr<const void> turn = {}; ///< Of what it follows from.
   };
-  std::vector<pending> pending_;
+  fifo<pending> pending_;
+  std::shared_ptr<const void> turn_; ///< Of what is being handled.
   struct pending_read {
     std::uint64_t ticket = 0;
     read_continuation then;
+    std::shared_ptr<const void> turn = {};
   };
   std::vector<pending_read> reads_;
   std::uint64_t next_ticket_ = 1;

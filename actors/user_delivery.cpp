@@ -45,16 +45,24 @@ void user::deliver(const stanza& x, std::span<const jid> hidden_from) {
 
 caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
   auto promise = make_response_promise<msg::outcome>();
+  auto answer_when_durable = [this, promise] {
+    after_commits([promise](errc failure) mutable {
+      // Of an account that is being removed nothing is left to be changed.
+      promise.deliver(msg::outcome{failure == errc::item_not_found ? errc::none : failure});
+    });
+  };
+  auto before = subscription_under_way(x.from);
+  auto waiting = before ? before->behind.size() : 0;
   deliver(x);
-  // Of an account that is being removed nothing is left to be changed.
-  after_commits([promise](errc failure) mutable {
-    promise.deliver(msg::outcome{failure == errc::item_not_found ? errc::none : failure});
-  });
+  if (before = subscription_under_way(x.from); before && before->behind.size() > waiting)
+    before->behind.back().then = answer_when_durable; // It has only taken its place.
+  else
+    answer_when_durable();
   return promise;
 }
 
 void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
-  if (x.kind == stanza_kind::presence && !pending_.empty() && is_behind_subscription(x, hidden_from))
+  if (!pending_.empty() && is_behind_subscription(x, hidden_from))
     return;
   auto where = xmpp::deliver(x, exists_ || !views_.empty(), views_);
   switch (where.what) {

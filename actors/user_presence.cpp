@@ -4,6 +4,7 @@
 #include "protocol/delivery.hpp"
 #include "protocol/namespaces.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace xmpp {
@@ -21,13 +22,18 @@ stanza presence_of(stanza_type type, jid from, jid to) {
 
 } // namespace
 
+user::pending* user::subscription_under_way(const jid& from) {
+  for (auto i = pending_.end(); i != pending_.begin();)
+    if (--i; !i->contact.empty() && i->contact.text() == from.bare_text())
+      return &*i;
+  return nullptr;
+}
+
 bool user::is_behind_subscription(const stanza& x, std::span<const jid> hidden_from) {
-  for (auto i = pending_.rbegin(); i != pending_.rend(); ++i)
-    if (!i->contact.empty() && i->contact.text() == x.from.bare_text()) {
-      i->presences.push_back({x, {hidden_from.begin(), hidden_from.end()}});
-      return true;
-    }
-  return false;
+  auto before = subscription_under_way(x.from);
+  if (before)
+    before->behind.push_back({{x, {hidden_from.begin(), hidden_from.end()}}});
+  return before != nullptr;
 }
 
 /// Something about presence arrived for the account's bare JID.
@@ -40,7 +46,8 @@ void user::deliver_presence(const stanza& x) {
 }
 
 /// A session's own presence, without `to`.
-void user::own_presence(const stanza& x, std::size_t session) {
+/// `was_available`: as the session has it. This actor may have been told since, by a session that came again.
+void user::own_presence(const stanza& x, std::size_t session, bool was_available) {
   auto priority = std::int8_t{0};
   if (x.type == stanza_type::available) {
     auto said = priority_of(x);
@@ -49,6 +56,7 @@ void user::own_presence(const stanza& x, std::size_t session) {
     priority = *said;
   }
   auto& view = views_[session];
+  view.available = was_available;
   auto effects = effects_of_presence(view, x, priority);
   view.available = x.type == stanza_type::available;
   view.priority = priority;
@@ -84,7 +92,8 @@ void user::own_presence(const stanza& x, std::size_t session) {
 void user::broadcast(const stanza& x) {
   auto copy = x;
   for (auto& item : roster_.items) {
-    if (!has_from(item.subscription) || (blocks_ && blocks_->is_blocked(item.contact)))
+    if (!has_from(item.subscription) || (blocks_ && blocks_->is_blocked(item.contact)) ||
+        is_leaving(item.contact.text()))
       continue;
     copy.to = item.contact;
     show(copy);
@@ -97,8 +106,12 @@ void user::broadcast(const stanza& x) {
 }
 
 void user::show(stanza x) {
-  if (blocks_ && server_.is_own_domain(x.to.domain()))
-    if (auto hidden = blocks_->resources_of(x.to); !hidden.empty()) {
+  show(std::move(x), blocks_.get());
+}
+
+void user::show(stanza x, const blocklist* blocks) {
+  if (blocks && server_.is_own_domain(x.to.domain()))
+    if (auto hidden = blocks->resources_of(x.to); !hidden.empty()) {
       auto& shard = server_.route.shard(x.to);
       return send(shard, msg::show{std::move(x), std::move(hidden)});
     }
@@ -108,7 +121,8 @@ void user::show(stanza x) {
 void user::answer_probe(const stanza& x) {
   auto who = x.from.bare_text();
   auto own = who == account_.text();
-  if (xmpp::answer_probe(exists_, own || roster_.is_subscriber(who)) == probe_answer::unsubscribed)
+  auto may_see = own || (roster_.is_subscriber(who) && !is_leaving(who));
+  if (xmpp::answer_probe(exists_, may_see) == probe_answer::unsubscribed)
     return route(presence_of(stanza_type::unsubscribed, account_, x.from.bare()));
   for (auto& view : views_)
     if (view.available && (!x.to.is_full() || x.to == view.full))
@@ -117,10 +131,19 @@ void user::answer_probe(const stanza& x) {
 
 /// That of every available session to one contact, whose right to see it has just changed.
 void user::send_presence_to(const jid& contact, bool unavailable) {
+  send_presence_to(contact, unavailable, blocks_.get());
+}
+
+void user::send_presence_to(const jid& contact, bool unavailable, const blocklist* blocks) {
   for (auto& view : views_)
     if (view.available)
       show(unavailable ? presence_of(stanza_type::unavailable, view.full, contact)
-                       : stanza{view.presence, view.full, contact});
+                       : stanza{view.presence, view.full, contact},
+           blocks);
+}
+
+bool user::is_leaving(std::string_view contact) const {
+  return std::any_of(leaving_.begin(), leaving_.end(), [&](auto& one) { return one.text() == contact; });
 }
 
 } // namespace xmpp

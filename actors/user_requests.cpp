@@ -10,24 +10,55 @@
 #include "protocol/iq.hpp"
 #include "protocol/namespaces.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace xmpp {
 
+namespace {
+
+/// What a client sent to others, or to its other devices; not to its account.
+bool is_for_others(const stanza& x, const jid& account) {
+  if (x.kind == stanza_kind::message)
+    return true;
+  if (x.kind == stanza_kind::presence)
+    return !x.to.empty() && !is_subscription(x.type);
+  return x.to.has_local() && (x.to.is_full() || x.to.text() != account.text());
+}
+
+} // namespace
+
 void user::sent(const msg::sent& x) {
   if (phase_ == phase::retiring)
     return send(server_.route.shard(shard_), x);
+  auto is_seen_by_others = x.what.kind != stanza_kind::iq || is_for_others(x.what, account_);
+  auto is_behind = std::any_of(pending_.begin(), pending_.end(), [](auto& one) { return one.turn != nullptr; });
+  if (!is_seen_by_others || is_subscription(x.what.type) || !is_behind)
+    return handle(x);
+  // What its devices are having committed may have something to tell the same people, and comes first.
+  ++before_next_;
+  after_commits([this, x](errc) {
+    --before_next_;
+    handle(x);
+  });
+}
+
+void user::handle(const msg::sent& x) {
   trace::note(trace::station::handled, "user", account_, x.what);
+  turn_ = x.turn;
+  auto done = std::unique_ptr<user, void (*)(user*)>{this, [](user* me) { me->turn_ = nullptr; }};
+  if (is_for_others(x.what, account_))
+    return forward(x.what);
   auto session = find_session(x.what.from, x.session_id);
   if (!session) // It ended, or was replaced, while this was on its way.
     return note_idleness();
   switch (x.what.kind) {
-  case stanza_kind::message:
+  case stanza_kind::message: // forwarded
     return;
   case stanza_kind::presence:
     if (is_subscription(x.what.type))
       return own_subscription(x.what);
-    own_presence(x.what, *session);
+    own_presence(x.what, *session, x.was_available);
     return tell_directed(x.directed, x.what);
   case stanza_kind::iq:
     if (x.what.payload().ns() != ns::roster)
@@ -36,10 +67,22 @@ void user::sent(const msg::sent& x) {
   }
 }
 
+/// It was behind something that this account had to deal with first.
+void user::forward(const stanza& x) {
+  if (x.to.bare_text() == account_.text())
+    return deliver(x);
+  if (x.kind == stanza_kind::presence)
+    return show(x);
+  route(x);
+}
+
 /// An iq for the account, from its own sessions or from anybody.
 void user::answer(const stanza& x) {
   if (record_for(x, iq_rule::at_account).empty())
     return answer_with(x, std::nullopt);
+  // A change of what is read must be under way before the next one reads it.
+  auto changes = x.type == stanza_type::set;
+  before_next_ += changes;
   read(
       [at = place(), x](const reader& from, msg::was_read& to) {
         auto record =
@@ -48,7 +91,8 @@ void user::answer(const stanza& x) {
         if (record)
           to.value = *std::move(record);
       },
-      [this, x](const msg::was_read& r) {
+      [this, x, changes](const msg::was_read& r) {
+        before_next_ -= changes;
         if (r.failure != errc::none)
           return refuse(x, r.failure);
         answer_with(x, r.value);
@@ -91,10 +135,12 @@ void user::answer_with(const stanza& x, std::optional<std::string> record) {
 }
 
 void user::change_password(const stanza& x, const stanza& reply, std::string password) {
+  ++before_next_; // The last one asked for is the one that counts.
   request(server_.hashers.next(), std::chrono::seconds{30},
           msg::derive{std::move(password), server_.live()->options.sign_in.scram_iterations})
       .then(
           [this, x, reply, created_ms = created_ms_](const msg::derived& d) {
+            --before_next_;
             if (d.failure != errc::none)
               return refuse(x, d.failure);
             if (created_ms != created_ms_) // Meanwhile the name has become somebody else's.
@@ -109,36 +155,40 @@ void user::change_password(const stanza& x, const stanza& reply, std::string pas
               route(reply);
             });
           },
-          [this, x](const caf::error&) { refuse(x, errc::resource_constraint); });
+          [this, x](const caf::error&) {
+            --before_next_;
+            refuse(x, errc::resource_constraint);
+          });
 }
 
 void user::set_blocks(const stanza& x, const stanza& reply, blocklist next, const element& push) {
-  auto before = blocks_ ? *blocks_ : blocklist{};
-  auto effects = effects_of_block_change(before, next, roster_);
+  auto before = blocks_ ? blocks_ : std::make_shared<const blocklist>();
+  auto effects = effects_of_block_change(*before, next, roster_);
   auto changes = write_set{};
-  for (auto& one : before.items())
+  for (auto& one : before->items())
     if (!next.has(one.text()))
       blocks::erase(changes, place(), one);
   for (auto& one : next.items())
-    if (!before.has(one.text()))
+    if (!before->has(one.text()))
       blocks::put(changes, place(), one);
   auto after = next.empty() ? nullptr : std::make_shared<const blocklist>(std::move(next));
   // Those who must not see it any more are told so while they still can be (XEP-0191, 3.3).
-  commit(std::move(changes), [this, x, reply, effects, after, push](errc failure) {
+  auto then = [this, x, reply, effects, before, after, push](errc failure) {
     if (failure != errc::none)
       return refuse(x, failure);
     for (auto& contact : effects.hide)
-      send_presence_to(contact, true);
-    blocks_ = after;
+      send_presence_to(contact, true, before.get());
     for (auto& one : bound_)
-      send(one.actor, msg::blocks_changed{blocks_});
+      send(one.actor, msg::blocks_changed{after});
     route(reply);
     for (auto i = std::size_t{0}; i < views_.size(); ++i)
       if (views_[i].wants_blocks)
         push_to(i, push);
     for (auto& contact : effects.show)
       send_presence_to(contact, false);
-  });
+  };
+  if (commit(std::move(changes), std::move(then)))
+    blocks_ = after;
 }
 
 void user::route(stanza x) {

@@ -75,27 +75,31 @@ void user::roster_set(const stanza& x) {
 void user::roster_remove(const stanza& x, const jid& contact) {
   if (auto effects = removal(roster_, contact); effects && !effects->unsubscribed && !effects->unsubscribe)
     return roster_erase(x, contact);
-  ++telling_;
+  ++before_next_;
   after_commits([this, x, contact](errc failure) {
     auto effects = removal(roster_, contact);
     if (failure == errc::none)
       failure = effects.code();
     if (failure != errc::none) {
-      --telling_;
+      --before_next_;
       return refuse(x, failure);
     }
     if (effects->unavailable)
       send_presence_to(contact, true);
+    leaving_.push_back(contact);
     auto ends = std::vector<stanza>{};
     if (effects->unsubscribed)
       ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, contact));
     if (effects->unsubscribe)
       ends.push_back(subscription_stanza(stanza_type::unsubscribe, account_, contact));
-    tell_for_good(std::move(ends), [this, x, contact](errc failure) {
-      --telling_;
-      if (failure != errc::none)
-        return refuse(x, failure);
-      roster_erase(x, contact);
+    tell_for_good(std::move(ends), [this, x, contact, was_seen = effects->unavailable](errc failure) {
+      --before_next_;
+      std::erase(leaving_, contact);
+      if (failure == errc::none)
+        return roster_erase(x, contact);
+      if (was_seen)
+        send_presence_to(contact, false);
+      refuse(x, failure);
     });
   });
 }
@@ -106,12 +110,15 @@ void user::roster_erase(const stanza& x, const jid& contact) {
   auto version = roster_.version + 1;
   auto changes = write_set{};
   rosters::erase(changes, place(), contact);
-  if (roster_.state_of(contact.text()).pending_in)
+  auto asks = roster_.state_of(contact.text()).pending_in;
+  if (asks)
     subscriptions::erase(changes, place(), contact);
   rosters::put_version(changes, place(), version);
-  if (!commit(std::move(changes), [this, x, contact, version](errc failure) {
+  if (!commit(std::move(changes), [this, x, contact, version, asks](errc failure) {
         if (failure != errc::none)
           return refuse(x, failure);
+        if (asks) // Perhaps only since it was told of the end.
+          route(subscription_stanza(stanza_type::unsubscribed, account_, contact));
         route(x.reply());
         push_roster(roster_removal_push(contact, version));
       }))

@@ -64,6 +64,7 @@ struct one_user : server_fixture {
     std::shared_ptr<session_history> history = std::make_shared<session_history>();
     session_actor actor;
     jid full;
+    std::shared_ptr<bool> available = std::make_shared<bool>(false); ///< As it says to its account.
   };
   std::vector<jid> bound; ///< In the table of sessions.
 
@@ -72,6 +73,9 @@ struct one_user : server_fixture {
   void starts(bool behind_pending = false) {
     it = system().spawn<user>(parent, std::ref(server), shard_id{0}, romeo, behind_pending);
     settle();
+  }
+  void put_contact(subscription what) {
+    put([&](write_set& to) { rosters::put(to, {0, romeo}, {juliet, {}, what, false, false, {}}); });
   }
   void starts_with_account() {
     put_account(romeo);
@@ -97,8 +101,13 @@ struct one_user : server_fixture {
     BOOST_REQUIRE((done->value && done->value->failure == errc::none));
     return x;
   }
-  void sends(const client& x, const std::string& xml, const jid& to = {}) {
-    send(it, msg::sent{stanza_of(xml, x.full, to), x.actor->id()});
+  /// `turn`: as its session holds it for what comes next; a counter of its own else.
+  void sends(const client& x, const std::string& xml, const jid& to = {}, std::shared_ptr<const void> turn = {}) {
+    auto what = msg::sent{stanza_of(xml, x.full, to), x.actor->id(), {}, *x.available};
+    what.turn = turn ? std::move(turn) : std::make_shared<const int>();
+    if (what.what.kind == stanza_kind::presence && to.empty())
+      *x.available = what.what.type == stanza_type::available;
+    send(it, std::move(what));
   }
   void arrives(const std::string& xml, const jid& from, const jid& to) {
     send(it, msg::deliver{stanza_of(xml, from, to)});
@@ -365,7 +374,7 @@ BOOST_AUTO_TEST_CASE(has_room_for_so_many_sessions) {
 
 BOOST_AUTO_TEST_CASE(tells_contacts_when_a_session_is_gone) { // RFC 6121, 4.5
   put_account(romeo);
-  put([&](write_set& to) { rosters::put(to, {0, romeo}, {juliet, {}, subscription::from, false, false, {}}); });
+  put_contact(subscription::from);
   starts();
   works();
   auto x = attached("garden");
@@ -493,7 +502,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_shown_before_it_is_durable) {
 
 BOOST_AUTO_TEST_CASE(an_account_that_is_removed_takes_everything_with_it) {
   put_account(romeo);
-  put([&](write_set& to) { rosters::put(to, {0, romeo}, {juliet, {}, subscription::both, false, false, {}}); });
+  put_contact(subscription::both);
   starts();
   works();
   auto x = attached("garden");
@@ -740,6 +749,123 @@ BOOST_AUTO_TEST_CASE(that_retires_tells_contacts_of_directed_presence_once) {
   send(it, msg::retire{});
   send(it, msg::detach{romeo.with_resource("garden"), 7, {juliet}});
   BOOST_TEST((shard->has_been_sent(juliet, "type='unavailable'") != (shard->detached.size() == 1u)));
+}
+
+// -- order --
+
+BOOST_AUTO_TEST_CASE(what_goes_to_others_stays_behind_what_is_being_committed) { // RFC 6120, 10.1
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence type='subscribe'/>", juliet);
+  sends(x, "<message><body>1</body></message>", juliet);
+  sends(x, "<presence/>", juliet.with_resource("balcony"));
+  sends(x, "<iq type='get' id='1'><query xmlns='jabber:iq:version'/></iq>", juliet.with_resource("balcony"));
+  BOOST_TEST(shard->delivered.empty());
+  works();
+  BOOST_REQUIRE(shard->delivered.size() == 4u);
+  BOOST_TEST((shard->delivered[0].type == stanza_type::subscribe));
+  BOOST_TEST((shard->delivered[1].kind == stanza_kind::message));
+  BOOST_TEST((shard->delivered[2].kind == stanza_kind::presence));
+  BOOST_TEST((shard->delivered[3].kind == stanza_kind::iq));
+}
+
+BOOST_AUTO_TEST_CASE(a_session_keeps_its_turn_until_what_it_asked_for_is_committed) {
+  starts_with_account();
+  auto x = attached("garden");
+  auto turn = std::make_shared<const int>();
+  sends(x, "<presence type='subscribe'/>", juliet, turn);
+  BOOST_TEST(turn.use_count() > 1);
+  works();
+  BOOST_TEST(turn.use_count() == 1);
+  sends(x, "<presence/>", {}, turn);
+  BOOST_TEST(turn.use_count() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_contact_sends_behind_a_subscription_stays_behind_it) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  x.history->delivered.clear();
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  message("1");
+  arrives("<presence/>", juliet.with_resource("balcony"), x.full);
+  BOOST_TEST(x.history->delivered.empty());
+  works();
+  BOOST_REQUIRE(x.history->delivered.size() == 3u);
+  BOOST_TEST((x.history->delivered[0].type == stanza_type::subscribe));
+  BOOST_TEST((x.history->delivered[1].kind == stanza_kind::message));
+  BOOST_TEST((x.history->delivered[2].type == stanza_type::available));
+}
+
+BOOST_AUTO_TEST_CASE(what_came_for_good_behind_a_subscription_is_answered_when_it_is_durable) {
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  auto first =
+      asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='unsubscribed'/>", juliet, romeo)});
+  auto second =
+      asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='unsubscribe'/>", juliet, romeo)});
+  works_once();
+  BOOST_TEST(first->has_come());
+  BOOST_TEST(!second->has_come());
+  works();
+  BOOST_TEST(second->has_come());
+}
+
+BOOST_AUTO_TEST_CASE(blocks_that_come_in_one_go_all_count) {
+  starts_with_account();
+  auto x = attached("garden");
+  auto block = [&](const std::string& what, const std::string& who) {
+    sends(x, "<iq type='set' id='1'><" + what + " xmlns='urn:xmpp:blocking'><item jid='" + who + "'/></" + what +
+                 "></iq>");
+  };
+  block("block", std::string{juliet.text()});
+  block("block", "mercutio@example.com");
+  block("unblock", "mercutio@example.com");
+  block("block", "mercutio@example.com");
+  works();
+  BOOST_TEST(described("blocked") == "2");
+  fails_and_restarts(); // as stored
+  BOOST_TEST(described("blocked") == "2");
+  attaches_again(x, true);
+  message("1");
+  BOOST_TEST(bodies(x).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_goes_while_its_account_rests_is_seen_to_go) {
+  put_account(romeo);
+  put_contact(subscription::from);
+  starts();
+  works();
+  auto x = attached("garden");
+  registers(x);
+  sends(x, "<presence/>");
+  works();
+  shard->delivered.clear();
+  send(it, msg::fail_now{});
+  server.sessions.remove(x.full, x.actor);
+  send(it, msg::detach{x.full, x.actor->id(), {}, true});
+  send(it, msg::verdict{});
+  works();
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unavailable'"));
+}
+
+BOOST_AUTO_TEST_CASE(first_presence_that_was_sent_while_its_account_rests_is_no_update) {
+  put_account(romeo);
+  put_contact(subscription::to);
+  starts();
+  works();
+  auto x = attached("garden");
+  registers(x);
+  send(it, msg::fail_now{});
+  sends(x, "<presence/>");
+  send(it, msg::verdict{});
+  works();
+  attaches_again(x, true);
+  works();
+  BOOST_TEST(shard->has_been_sent(juliet, "type='probe'"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

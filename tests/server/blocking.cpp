@@ -296,4 +296,21 @@ BOOST_AUTO_TEST_CASE(what_waited_of_someone_who_was_blocked_since_does_not_come)
   later.receives("<presence type='subscribe' from='{}'/>", tybalt.bare()); // still to be answered
 }
 
+BOOST_AUTO_TEST_CASE(blocks_sent_in_one_go_all_count) {
+  auto romeo = client{"romeo"}, juliet = client{"juliet"}, mercutio = client{"mercutio"};
+  auto change = [](const std::string& what, const client& whom) {
+    return format("<iq type='set' id='{}'><{} xmlns='urn:xmpp:blocking'><item jid='{}'/></{}></iq>", what + whom.bare(),
+                  what, whom.bare(), what);
+  };
+  romeo.send_bytes(change("block", juliet) + change("block", mercutio) + change("unblock", juliet));
+  romeo.receives("<iq id='unblock{}' type='result'/>", juliet.bare());
+  romeo.send_bytes(change("block", juliet));
+  romeo.ping();
+  for (auto* x : {&juliet, &mercutio}) {
+    x->send("<message to='{}' type='chat'><body>hello</body></message>", romeo.bare());
+    x->receives("<message type='error'/>");
+  }
+  BOOST_TEST(!romeo.has("<message/>"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -273,4 +273,31 @@ BOOST_AUTO_TEST_CASE(presence_of_type_error_is_never_answered) {
   BOOST_TEST(romeo.inbox().empty());
 }
 
+BOOST_AUTO_TEST_CASE(what_one_sends_to_all_and_to_one_comes_in_order) { // RFC 6120, 10.1
+  auto romeo = client{"romeo"}, juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  settle(romeo, juliet);
+  for (auto i = 0; i < 20; ++i) {
+    juliet.forget();
+    romeo.send_bytes(
+        format("<presence/><presence to='{}' type='unavailable'/><presence><status>back</status></presence>"
+               "<message to='{}'><body>hi</body></message>",
+               juliet.bare(), juliet.bare()));
+    juliet.receives_next("<presence from='{}'/>", romeo.full());
+    juliet.receives_next("<presence from='{}' type='unavailable'/>", romeo.full());
+    juliet.receives_next("<presence from='{}'><status>back</status></presence>", romeo.full());
+    juliet.receives_next("<message/>");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_follows_a_subscription_comes_behind_it) { // RFC 6120, 10.1
+  for (auto i = 0; i < 8; ++i) {
+    auto romeo = client{"romeo"}, juliet = client{"juliet"};
+    romeo.send_bytes(format("<presence to='{}' type='subscribe'/><message to='{}'><body>me</body></message>",
+                            juliet.bare(), juliet.bare()));
+    juliet.receives_next("<presence type='subscribe'/>");
+    juliet.receives_next("<message/>");
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

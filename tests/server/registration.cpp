@@ -339,4 +339,21 @@ BOOST_AUTO_TEST_CASE(two_contacts_may_go_at_the_same_moment) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(of_several_changes_of_a_password_the_last_one_counts) {
+  auto here = server{{.settings = {{"sign_in.hasher_threads", "3"}}}};
+  for (auto round = 0; round < 4; ++round) {
+    auto romeo = client{here, "romeo"};
+    auto all = std::string{};
+    for (auto i = 0; i < 6; ++i)
+      all += format("<iq type='set' id='c{}' to='localhost'><query xmlns='jabber:iq:register'>"
+                    "<username>{}</username><password>word{}</password></query></iq>",
+                    i, romeo.who().name, i);
+    romeo.send_bytes(all);
+    romeo.receives("<iq id='c5' type='result'/>");
+    auto who = romeo.who();
+    who.password = "word5";
+    BOOST_TEST(client(here, who, {.state = upto::signed_in}).last_features().name == "features");
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -338,4 +338,18 @@ BOOST_AUTO_TEST_CASE(an_avatar_s_hash_travels_with_presence) {
                   romeo.full());
 }
 
+BOOST_AUTO_TEST_CASE(private_elements_sent_in_one_go_are_all_found) { // XEP-0049
+  auto romeo = client{"romeo"};
+  auto all = std::string{};
+  for (auto i = 0; i < 20; ++i)
+    all += format("<iq type='set' id='p{}'><query xmlns='jabber:iq:private'><a{} xmlns='urn:{}'>{}</a{}></query></iq>",
+                  i, i, i, i, i);
+  romeo.send_bytes(all);
+  romeo.receives("<iq id='p19' type='result'/>");
+  for (auto i = 0; i < 20; ++i) // by its namespace alone
+    BOOST_TEST(romeo.get(format("<query xmlns='jabber:iq:private'><any xmlns='urn:{}'/></query>", i))
+                   .to_string()
+                   .find(format(">{}</a{}>", i, i)) != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
