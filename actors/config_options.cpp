@@ -373,7 +373,7 @@ const std::vector<option<host_config>>& host_options() {
           .in("messages", 0, 1'000'000),
       o("offline_bytes_max", live, HOST_AT(offline_bytes_max), "Their size together.").in("bytes", 0, 16 * gib),
       o("offline_expiry_days", live, HOST_AT(offline_expiry_days),
-        "Older ones are thrown away; 0: never. Less: a forgotten account takes less disk.")
+        "Older ones are not delivered, and give way when the next one comes for the account; 0: never.")
           .in("days", 0, 36'500),
       o("vcard_bytes_max", live, HOST_AT(vcard_bytes_max), "One vCard (XEP-0054), avatar included.")
           .in("bytes", kib, 16 * mib),

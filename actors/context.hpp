@@ -5,6 +5,7 @@
 #include "actors/hasher_pool.hpp"
 #include "actors/idle_queue.hpp"
 #include "actors/interfaces.hpp"
+#include "actors/known_capabilities.hpp"
 #include "actors/router.hpp"
 #include "actors/session_table.hpp"
 #include "actors/strangers.hpp"
@@ -62,6 +63,7 @@ struct server_context {
   std::uint16_t node_id = 0;
   std::atomic<bool> draining{false}; ///< Whoever comes all the same is `sent_away`.
   strangers unauthenticated;
+  known_capabilities capabilities;
   throttle sign_ins;      ///< Failures, by account and by address.
   throttle registrations; ///< By address.
 

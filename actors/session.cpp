@@ -581,6 +581,7 @@ msg::description session::describe() const {
       {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
       {"elements waiting", std::to_string(control_->waiting.load())},
       {"account known", user_ ? "yes" : "no"},
+      {"features of the client", features_ ? std::to_string(features_->size()) + ", verified" : "not known"},
   };
   if (tls_.version != 0)
     result.fields.emplace_back("tls", tls_.text());

@@ -81,6 +81,8 @@ private:
   void from_client(stanza x);
   void presence_from_client(stanza x);
   void iq_from_client(stanza x);
+  void learn_capabilities(const stanza& presence);
+  bool told_capabilities(const stanza& x);
   void route(stanza x);
   void answer_as_host(const host& at, const stanza& x);
   /// The error that answers the client's own stanza, if one is due.
@@ -98,8 +100,13 @@ private:
   std::shared_ptr<const blocklist> blocks_;
   std::unique_ptr<directed_presence> directed_;
   std::unique_ptr<stored_output> stored_output_; ///< Null: it has been sent nothing from there.
-  std::string lang_;                             ///< Of the stream: that of stanzas which say none.
-  element presence_;                             ///< Its last broadcast one; none: unavailable.
+  struct asked_capabilities {
+    std::string id, hash, ver;
+  };
+  std::unique_ptr<asked_capabilities> asked_; ///< Null: nothing is asked.
+  caps_cache::features features_;             ///< Of the client, verified; null: not known.
+  std::string lang_;                          ///< Of the stream: that of stanzas which say none.
+  element presence_;                          ///< Its last broadcast one; none: unavailable.
   net::address peer_;
   net::tls_choice tls_; ///< The transport forgets its own.
   std::int8_t priority_ = 0;

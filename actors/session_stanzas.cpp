@@ -1,5 +1,6 @@
 // SESSION: what a signed-in client sends: checked, stamped, seen by the hooks, routed (RFC 6120, 8 and 10).
 
+#include "actors/random.hpp"
 #include "actors/session.hpp"
 #include "actors/session_context.hpp"
 #include "actors/trace.hpp"
@@ -116,6 +117,8 @@ void session::presence_from_client(stanza x) {
     auto before = session_view{full_, bool(presence_), priority_, interested_, wants_blocks_, presence_};
     auto effects = effects_of_presence(before, x, priority_);
     presence_ = x.type == stanza_type::available ? x.tree : element{};
+    if (presence_)
+      learn_capabilities(x);
     auto directed = effects.end_directed && directed_ ? directed_->take() : std::vector<jid>{};
     return to_own_account(std::move(x), std::move(directed), before.available);
   }
@@ -130,7 +133,38 @@ void session::presence_from_client(stanza x) {
   route(std::move(x));
 }
 
+/// The client is asked what its hash stands for, unless another one has shown it (XEP-0115, 6.2). It is not taken at
+/// its word: others would be told wrong things of their clients (9.3).
+void session::learn_capabilities(const stanza& presence) {
+  auto said = caps_of(presence);
+  features_ = said ? server_.capabilities.find(said->ver) : nullptr;
+  if (!said || features_ || said->hash != "sha-1" || (asked_ && asked_->ver == said->ver))
+    return;
+  asked_ = std::make_unique<asked_capabilities>(
+      asked_capabilities{random_text(12), std::string{said->hash}, std::string{said->ver}});
+  auto query = xml::builder{"iq", ns::client};
+  query.attribute("type", "get").attribute("id", asked_->id);
+  query.open("query", ns::disco_info).attribute("node", std::string{said->node} + '#' + asked_->ver).close();
+  deliver({query.finish(), jid::from_prepared(full_.domain()), full_});
+}
+
+/// Whether it is the answer to that.
+bool session::told_capabilities(const stanza& x) {
+  if (!asked_ || x.is_request() || x.id() != asked_->id)
+    return false;
+  auto asked = std::exchange(asked_, nullptr);
+  if (x.type == stanza_type::error)
+    return true;
+  if (auto known = server_.capabilities.add(x.payload(), asked->hash, asked->ver))
+    features_ = *std::move(known);
+  else
+    log::debug("session.capabilities_refused", {{"jid", full_.text()}, {"why", condition_name(known.code())}});
+  return true;
+}
+
 void session::iq_from_client(stanza x) {
+  if (x.to.text() == full_.domain() && told_capabilities(x))
+    return;
   // RFC 3921, 3: older clients open a "session" as a last step; today it has no effect.
   if (x.type == stanza_type::set && x.payload().ns() == ns::session)
     return deliver(x.reply());

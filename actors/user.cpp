@@ -175,7 +175,8 @@ void user::reload() {
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
-  if (phase_ == phase::ready && !is_removing_ && before_next_ == 0 && pending_.size() < pending_max) [[likely]]
+  if (phase_ == phase::ready && !is_removing_ && !is_tidying_ && before_next_ == 0 && pending_.size() < pending_max)
+      [[likely]]
     return false;
   auto& content = x.content();
   auto is_for_account = [&] {
@@ -197,7 +198,8 @@ bool user::must_wait(caf::mailbox_element& x) {
   // A session's end must not overtake what it sent before.
   auto is_of_sessions = content.match_elements<msg::sent>() || content.match_elements<msg::detach>() ||
                         content.match_elements<msg::attach>();
-  return is_of_sessions || (is_removing_ && is_for_account());
+  return is_of_sessions || (is_removing_ && is_for_account()) ||
+         (is_tidying_ && (is_for_account() || content.match_elements<msg::deliver_for_good>()));
 }
 
 void user::restart() {
@@ -206,7 +208,8 @@ void user::restart() {
   for (auto lost = std::exchange(pending_, {}); !lost.empty();)
     lost.pop_front().then(errc::internal_server_error);
   fail_reads();
-  is_removing_ = false;
+  is_removing_ = is_tidying_ = false;
+  offline_expires_ms_ = 0;
   views_.clear();
   bound_.clear();
   roster_ = {};

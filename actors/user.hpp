@@ -126,6 +126,7 @@ private:
   /// Behind the hooks.
   void deliver_checked(const stanza& x, std::span<const jid> hidden_from);
   void store_offline(const stanza& x, std::string_view only_for = {});
+  void forget_expired(std::function<void()> then);
   id_generator& ids();
   void deliver_offline(std::size_t session);
   void deliver_offline_to_another();
@@ -181,10 +182,12 @@ private:
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   std::uint16_t awaited_sessions_ = 0;
-  std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
-  std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
-  std::uint64_t offline_flush_to_ = 0; ///< The session's number.
-  bool offline_grew_ = false;          ///< Since a page was last asked for.
+  std::uint16_t gathering_ends_ = 0;    ///< Messages under way that end a gathering; only the last one's is this one.
+  std::uint64_t offline_flush_ = 0;     ///< The ticket of the one under way. 0: none.
+  std::uint64_t offline_flush_to_ = 0;  ///< The session's number.
+  bool offline_grew_ = false;           ///< Since a page was last asked for.
+  bool is_tidying_ = false;             ///< What comes for the account waits until there is room for it.
+  std::int64_t offline_expires_ms_ = 0; ///< Before that none that waits does. 0: not known.
 
   // -- durable state, as of the last commit submitted --
   bool exists_ = false;

@@ -20,6 +20,8 @@ namespace {
 /// Offline messages that are read and sent at a time.
 constexpr std::size_t offline_page = 100;
 constexpr std::size_t offline_page_bytes = 256 * 1024;
+/// The latest look for expired messages behind one that could not see all of them.
+constexpr std::int64_t look_for_expired_ms = 3'600'000;
 
 } // namespace
 
@@ -101,6 +103,9 @@ void user::store_offline(const stanza& x, std::string_view only_for) {
     if (!is_copy)
       refuse(x, failure);
   };
+  // What waits may be too old to be delivered, and in the way of what comes. A flush forgets such by itself.
+  if (offline_.messages != 0 && offline_flush_ == 0 && now_ms() >= offline_expires_ms_)
+    return forget_expired([this, x, only_for = std::string{only_for}] { store_offline(x, only_for); });
   auto* home = own_host();
   auto message = offline_message{x.from, x.to, now_ms(), 0, std::string{x.tree.bytes()}, std::string{only_for}};
   if (home && home->options.offline_expiry_days != 0)
@@ -122,8 +127,49 @@ void user::store_offline(const stanza& x, std::string_view only_for) {
         trace::note(trace::station::stored, "user", account_, x);
       }))
     return;
+  auto expires_ms = message.expires_ms != 0 ? message.expires_ms : INT64_MAX;
+  offline_expires_ms_ = offline_.messages == 0 ? expires_ms : std::min(offline_expires_ms_, expires_ms);
   offline_ = summary;
   offline_grew_ = true;
+}
+
+/// A page at a time; then goes on, whatever came of it. The next look is due when the oldest of the rest expires.
+void user::forget_expired(std::function<void()> then) {
+  is_tidying_ = true;
+  read(
+      [at = place()](const reader& from, msg::was_read& answer) {
+        auto page = offline::load(from, at, {}, offline_page, offline_page_bytes);
+        answer.failure = page.code();
+        if (page)
+          answer.messages = std::make_shared<offline::page>(*std::move(page));
+      },
+      [this, then](const msg::was_read& x) {
+        auto now = now_ms();
+        auto is_over = [now](auto& one) { return one.message.expires_ms != 0 && one.message.expires_ms < now; };
+        auto goes_on = false;
+        offline_expires_ms_ = now + look_for_expired_ms;
+        if (x.messages) {
+          auto& page = *x.messages;
+          auto rest = std::stable_partition(page.messages.begin(), page.messages.end(), is_over);
+          auto changes = write_set{};
+          auto summary = offline_;
+          auto old = std::span{page.messages.begin(), rest};
+          offline::erase(changes, place(), old, summary);
+          if (!old.empty() && commit(std::move(changes), [](errc) {})) {
+            offline_ = summary;
+            goes_on = page.more && rest == page.messages.end();
+          }
+          if (!page.more)
+            offline_expires_ms_ = INT64_MAX;
+          for (; rest != page.messages.end(); ++rest)
+            if (rest->message.expires_ms != 0)
+              offline_expires_ms_ = std::min(offline_expires_ms_, rest->message.expires_ms);
+        }
+        if (goes_on)
+          return forget_expired(then);
+        is_tidying_ = false;
+        then();
+      });
 }
 
 id_generator& user::ids() {

@@ -1,7 +1,8 @@
 // XEP-0115: Entity Capabilities, version 1.6.0.
 //
-// Clients' `<c/>` passes through in their presence. The host's own is offered in stream features (6.3), and its node is
-// answered by disco. The rules are in protocol/caps.hpp.
+// Clients' `<c/>` passes through in their presence; what it stands for is asked of them and verified (session_stanzas,
+// known_capabilities). The host's own is offered in stream features (6.3), and its node is answered by disco. The rules
+// are in protocol/caps.hpp.
 
 #include "protocol/extensions/list.hpp"
 #include "protocol/namespaces.hpp"

@@ -1,5 +1,6 @@
 #include "actors/user.hpp"
 
+#include "persistence/offline.hpp"
 #include "persistence/rosters.hpp"
 #include "tests/actors/stand_ins.hpp"
 
@@ -866,6 +867,45 @@ BOOST_AUTO_TEST_CASE(first_presence_that_was_sent_while_its_account_rests_is_no_
   attaches_again(x, true);
   works();
   BOOST_TEST(shard->has_been_sent(juliet, "type='probe'"));
+}
+
+BOOST_AUTO_TEST_CASE(messages_that_are_too_old_make_room) {
+  options.hosts[0].offline_messages_max = 3;
+  options.hosts[0].offline_expiry_days = 30;
+  configure();
+  put_account(romeo);
+  put([&](write_set& to) {
+    auto summary = offline_summary{};
+    auto ids = id_generator{1, 1};
+    for (auto expires_ms : {std::int64_t{2}, std::int64_t{0}, std::int64_t{3}})
+      offline::append(to, {0, romeo}, ids.next(1), {juliet, romeo, 1, expires_ms, "<message/>"}, summary);
+  });
+  starts();
+  works();
+  BOOST_TEST(described("offline messages") == "3");
+  message("1");
+  message("2");
+  message("3"); // one too many
+  works();
+  BOOST_TEST(described("offline messages") == "3");
+  BOOST_TEST(shard->delivered.size() == 1u);
+  auto stored = offline::load(simulated_reader{store, true}, {0, romeo}, {}, 10);
+  BOOST_REQUIRE((stored && stored->messages.size() == 3u));
+  BOOST_TEST(stored->messages[0].message.expires_ms == 0);
+  BOOST_TEST(stored->messages[1].message.xml.find(">1<") != std::string::npos);
+  BOOST_TEST(stored->messages[2].message.xml.find(">2<") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_store_is_looked_through_for_old_messages_once) {
+  options.hosts[0].offline_messages_max = 1;
+  options.hosts[0].offline_expiry_days = 30;
+  configure();
+  starts_with_account();
+  for (auto i = 0; i < 5; ++i)
+    message("1");
+  works_once(); // the first one's commit
+  BOOST_TEST(store.waiting.empty());
+  BOOST_TEST(shard->delivered.size() == 4u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

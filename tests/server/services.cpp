@@ -352,4 +352,45 @@ BOOST_AUTO_TEST_CASE(private_elements_sent_in_one_go_are_all_found) { // XEP-004
                    .find(format(">{}</a{}>", i, i)) != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(capabilities_are_asked_for_and_count_when_they_are_proved) { // XEP-0115, 6.2 and 9.3
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  // The example of 5.2.
+  auto says = [](client& x) {
+    x.send("<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='http://code.google.com/p/exodus' "
+           "ver='QgayPKawpkPSDYmwT/WM94uAlu0='/></presence>");
+  };
+  auto answers = [](client& x, const std::string& more) {
+    auto asked = x.receives("<iq type='get' from='localhost'><query xmlns='http://jabber.org/protocol/disco#info' "
+                            "node='http://code.google.com/p/exodus#QgayPKawpkPSDYmwT/WM94uAlu0='/></iq>");
+    x.send_bytes(format("<iq type='result' to='localhost' id='{}'><query xmlns='http://jabber.org/protocol/disco#info' "
+                        "node='http://code.google.com/p/exodus#QgayPKawpkPSDYmwT/WM94uAlu0='>"
+                        "<identity category='client' name='Exodus 0.9.1' type='pc'/>"
+                        "<feature var='http://jabber.org/protocol/caps'/>"
+                        "<feature var='http://jabber.org/protocol/disco#info'/>"
+                        "<feature var='http://jabber.org/protocol/disco#items'/>"
+                        "<feature var='http://jabber.org/protocol/muc'/>",
+                        asked["id"]) +
+                 more + "</query></iq>");
+    x.ping();
+  };
+  auto features = [&](client& x) {
+    auto shown = here.shell("inspect " + x.full());
+    auto line = shown.find("features of the client");
+    return shown.substr(line, shown.find('\n', line) - line);
+  };
+  auto mallory = client{"mallory"}, romeo = client{"romeo"}, juliet = client{"juliet"};
+  says(mallory);
+  answers(mallory, "<feature var='urn:xmpp:everything'/>"); // poison
+  BOOST_TEST(features(mallory).find("not known") != std::string::npos);
+  says(romeo);
+  answers(romeo, "");
+  BOOST_TEST(features(romeo).find("4, verified") != std::string::npos, features(romeo));
+  says(juliet); // The same client: what romeo's has proved counts.
+  juliet.ping();
+  BOOST_TEST(features(juliet).find("4, verified") != std::string::npos);
+  BOOST_TEST(!juliet.has("<iq type='get'/>"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
