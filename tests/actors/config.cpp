@@ -315,7 +315,8 @@ BOOST_AUTO_TEST_CASE(every_option_is_read_somewhere) {
   for (auto folder : {"/actors", "/protocol"})
     for (auto& one : std::filesystem::recursive_directory_iterator{std::string{TROUPE_SOURCE_DIR} + folder}) {
       auto name = one.path().filename().string();
-      if (one.path().extension() == ".cpp" && !name.starts_with("config") && name != "check.cpp" && name != "cli.cpp")
+      auto is_source = name.ends_with(".cpp") || name.ends_with(".hpp");
+      if (is_source && !name.starts_with("config") && name != "check.cpp" && name != "cli.cpp")
         sources += file_text(one.path());
     }
   for (auto& [name, value] : list_options(good(one_host))) {

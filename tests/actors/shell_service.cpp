@@ -280,10 +280,10 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_service_ends_a_running_command) {
 BOOST_AUTO_TEST_CASE(the_command_that_ends_the_service_is_answered) {
   start_service();
   auto link = open();
-  auto ending = std::thread{};
+  auto ending = std::jthread{};
   backend.on_shutdown = [&] {
-    ending = std::thread{[&] { service.reset(); }};
-    while (link->send(frame_type::resize, shell::encode_width(80))) // until nothing more is taken from the client
+    ending = std::jthread{[&] { service.reset(); }};
+    while (::send(link->descriptor(), "", 0, MSG_NOSIGNAL) == 0) // until nothing more is taken from the client
       std::this_thread::yield();
   };
   BOOST_TEST(link->send(frame_type::command, "shutdown"));
