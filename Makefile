@@ -41,7 +41,7 @@ install: server
 
 deb: server
 	@packaging/install-dependencies dpkg-dev file
-	@cd $(BUILD) && cpack -G DEB
+	@umask 022; cd $(BUILD) && cpack -G DEB # else its folders are for root alone
 
 bench: server
 	@cmake --build $(BUILD) -j $(JOBS) --target troupe_bench

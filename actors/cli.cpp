@@ -36,14 +36,17 @@ int complain(const error& why) {
   return complain(why.text.empty() ? condition : why.text);
 }
 
+constexpr auto local_config_file = "data/troupe.conf";
+constexpr auto installed_config_file = "/etc/troupe/troupe.conf";
+
 /// The first that exists; the packaged place when none does.
 std::filesystem::path default_config_file() {
   if (auto named = std::getenv("TROUPE_CONFIG"))
     return named;
-  auto local = std::filesystem::path{"data/troupe.conf"};
+  auto local = std::filesystem::path{local_config_file};
   auto failure = std::error_code{};
   // One that cannot be looked at may well be meant: whoever reads it says why it cannot.
-  return std::filesystem::exists(local, failure) || failure ? local : std::filesystem::path{"/etc/troupe/troupe.conf"};
+  return std::filesystem::exists(local, failure) || failure ? local : std::filesystem::path{installed_config_file};
 }
 
 /// As somebody in this folder would type it.
@@ -431,6 +434,11 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   auto exit_code = 0;
   auto with_config = [&](auto run) {
     return [&, run] {
+      // Who is in a clone, on a machine with a server, may mean either.
+      if (auto unknown = std::error_code{}; config_option->count() == 0 && file == local_config_file &&
+                                            std::filesystem::exists(installed_config_file, unknown))
+        std::cerr << "troupe: with " << local_config_file << "; the installed server's: --config "
+                  << installed_config_file << '\n';
       auto options = load_config(file);
       if (options)
         exit_code = run(*options);
