@@ -6,6 +6,8 @@
 #   make install    into PREFIX, default /usr/local
 #   make deb        a Debian package in build/
 #   make bench      measures this machine (tests/bench)
+#   make bench-long      the same, then 100 rounds of crashes and crowds of strangers: a quarter of an hour
+#   make bench-million   a million sessions in memory: flat or not? SESSIONS=1000000; some 4 GB, minutes
 #   make fuzz       every fuzz target for FUZZ_SECONDS, default 60, a core each; needs clang
 #   make format     clang-format over all sources
 BUILD ?= build$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))
@@ -13,10 +15,11 @@ DATA ?= data
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+SESSIONS ?= 1000000
 SANITIZE ?=
 comma := ,
 
-.PHONY: run check check-sanitized install deb bench fuzz format dependencies configure server clean
+.PHONY: run check check-sanitized install deb bench bench-long bench-million fuzz format dependencies configure server clean
 .DEFAULT_GOAL := server
 
 dependencies:
@@ -46,6 +49,14 @@ deb: server
 bench: server
 	@cmake --build $(BUILD) -j $(JOBS) --target troupe_bench
 	@tests/bench/run $(BUILD)
+
+bench-long: server
+	@cmake --build $(BUILD) -j $(JOBS) --target troupe_bench test_server
+	@BENCH_LONG=1 tests/bench/run $(BUILD)
+
+bench-million: configure
+	@cmake --build $(BUILD) -j $(JOBS) --target bench_million
+	@$(BUILD)/tests/bench_million --sessions $(SESSIONS)
 
 fuzz:
 	@packaging/install-dependencies clang libclang-rt-dev
