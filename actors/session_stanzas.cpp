@@ -12,40 +12,25 @@
 
 namespace xmpp {
 
-namespace {
-
-/// Of the children of that name, only those whose `attribute` is an address that `may_speak` allows.
-template <class Predicate>
-void keep_only(stanza& x, std::string_view name, std::string_view ns, std::string_view attribute, Predicate may_speak) {
-  if (!x.child(name, ns))
-    return;
-  auto honest = std::vector<element>{};
-  auto all = std::size_t{0};
-  for (auto& child : x.tree.children())
-    if (child.is(name, ns)) {
-      ++all;
-      if (auto by = jid::parse(child.attribute_or_empty(attribute)); by && may_speak(*by))
-        honest.push_back(child);
-    }
-  if (honest.size() == all)
-    return;
-  x = x.without_children(name, ns);
-  for (auto& one : honest)
-    x = x.with_child(one);
-}
-
-} // namespace
-
 /// Delays and stanza ids that claim to be this server's, or an account's here: only it may say so (XEP-0203, 5;
 /// XEP-0359, 3).
 void session::remove_forgeries(stanza& x) const {
-  auto may_delay = [this](const jid& by) {
-    return by.has_local() ? by.bare_text() == full_.bare_text() : !server_.is_own_domain(by.domain());
+  auto is_forged = [this](const element& child) {
+    if (child.is("delay", ns::delay) || child.is("x", ns::legacy_delay)) {
+      auto by = jid::parse(child.attribute_or_empty("from"));
+      return !by || (by->has_local() ? by->bare_text() != full_.bare_text() : server_.is_own_domain(by->domain()));
+    }
+    if (child.is("stanza-id", ns::stanza_ids)) {
+      auto by = jid::parse(child.attribute_or_empty("by"));
+      return !by || server_.is_own_domain(by->domain());
+    }
+    return false;
   };
-  keep_only(x, "delay", ns::delay, "from", may_delay);
-  keep_only(x, "x", ns::legacy_delay, "from", may_delay);
-  keep_only(x, "stanza-id", ns::stanza_ids, "by",
-            [this](const jid& by) { return !server_.is_own_domain(by.domain()); });
+  for (auto& child : x.tree.children())
+    if (is_forged(child)) {
+      x = x.without_children(is_forged);
+      return;
+    }
 }
 
 void session::received(const element& x) {

@@ -218,13 +218,11 @@ stanza stanza::with_child(const element& added) const {
   return with_tree(*this, out.child(added).finish());
 }
 
-stanza stanza::without_children(std::string_view name, std::string_view ns) const {
-  if (!tree.has_child(name, ns))
-    return *this;
+stanza stanza::without_children(const std::function<bool(const element&)>& is_unwanted) const {
   auto out = xml::builder{tree.name(), tree.ns()};
   copy_attributes(out, tree);
   for (auto& x : tree.children())
-    if (!x.is(name, ns))
+    if (!is_unwanted(x))
       out.child(x);
   return with_tree(*this, out.finish());
 }

@@ -6,6 +6,7 @@
 #include "protocol/xml.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -68,8 +69,8 @@ public:
   stanza with_lang(std::string_view lang) const;
   /// A copy with one more child element.
   stanza with_child(const element& added) const;
-  /// A copy without the children of that name and namespace, however many there are.
-  stanza without_children(std::string_view name, std::string_view ns) const;
+  /// A copy without the child elements of which `is_unwanted` says so; the others stay in their order.
+  stanza without_children(const std::function<bool(const element&)>& is_unwanted) const;
 
   /// Appends its serialization for a stream whose content namespace is the stanza's own.
   void append_to(std::string& out) const;
