@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_false_from_ends_the_stream) { // 8.1.2.1, 4.9.3.9
       auto romeo = client{"romeo"};
       romeo.send(form, juliet.full(), from);
       BOOST_TEST_CONTEXT(form << " from " << from)
-      BOOST_TEST(unless_among(romeo.stream_error(), {"invalid-from"}) == "");
+      BOOST_TEST(unless_ours(romeo.stream_error(), {"invalid-from"}) == "");
     }
   }
   auto romeo = client{"romeo"};

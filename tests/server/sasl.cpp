@@ -251,16 +251,16 @@ BOOST_AUTO_TEST_CASE(a_mechanism_that_is_not_offered_is_invalid) { // 6.5.7; thr
   for (auto mechanism : {"ANONYMOUS", "EXTERNAL", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1-PLUS", "scram-sha-1", "X"}) {
     BOOST_TEST_CONTEXT(mechanism) {
       auto answer = answer_to(auth(mechanism, "="));
-      BOOST_TEST(unless_among(condition(answer), {"invalid-mechanism", "encryption-required"}) == "");
+      BOOST_TEST(unless_ours(condition(answer), {"invalid-mechanism", "encryption-required"}) == "");
     }
   }
   for (auto& none : {format("<auth xmlns='{}'/>", sasl_ns), auth("", "=")})
-    BOOST_TEST(unless_among(condition(answer_to(none)), {"invalid-mechanism", "malformed-request"}) == "");
+    BOOST_TEST(unless_ours(condition(answer_to(none)), {"invalid-mechanism", "malformed-request"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(plain_in_the_clear_is_refused_before_the_password_is_looked_at) { // 6.5.4
   auto romeo = registers("romeo");
-  BOOST_TEST(unless_among(outcome(romeo, "PLAIN"), {"encryption-required", "invalid-mechanism"}) == "");
+  BOOST_TEST(unless_ours(outcome(romeo, "PLAIN"), {"encryption-required", "invalid-mechanism"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_base64_is_an_incorrect_encoding) { // 6.5.5
@@ -278,21 +278,24 @@ BOOST_AUTO_TEST_CASE(what_does_not_follow_the_mechanism_s_grammar_is_malformed) 
                                              "n,,n=a=,r=abc", "n,,m=x,n=a,r=abc", "n,,r=abc,n=a", "n,,n=a,r=", zero}) {
     BOOST_TEST_CONTEXT(text) {
       auto got = condition(answer_to(auth("SCRAM-SHA-1", base64(text))));
-      BOOST_TEST(unless_among(got, {"malformed-request", "not-authorized", "invalid-authzid"}) == "");
+      BOOST_TEST(unless_ours(got, {"malformed-request", "not-authorized", "invalid-authzid"}) == "");
     }
   }
   for (auto& text : std::vector<std::string>{"a", zero, zero + "a", zero + zero, zero + "a" + zero, zero + zero + "b",
                                              "a" + zero + "b" + zero + "c" + zero}) {
     BOOST_TEST_CONTEXT(base64(text)) {
       auto got = condition(answer_to(auth("PLAIN", base64(text)), transport::direct_tls));
-      BOOST_TEST(unless_among(got, {"malformed-request", "not-authorized", "invalid-authzid"}) == "");
+      BOOST_TEST(unless_ours(got, {"malformed-request", "not-authorized", "invalid-authzid"}) == "");
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_last_word_of_scram_is_refused) {
   auto romeo = registers("romeo");
-  for (auto change : {"nonce", "binding", "proof", "no proof", "empty", "extension"}) {
+  const auto changes = std::vector<std::pair<const char*, const char*>>{
+      {"nonce", "not-authorized"},       {"binding", "not-authorized"},  {"proof", "not-authorized"},
+      {"no proof", "malformed-request"}, {"empty", "malformed-request"}, {"extension", "malformed-request"}};
+  for (auto& [change, why] : changes) {
     BOOST_TEST_CONTEXT(change) {
       auto x = client{};
       goes_to_mechanisms(x, transport::plain);
@@ -315,7 +318,8 @@ BOOST_AUTO_TEST_CASE(a_wrong_last_word_of_scram_is_refused) {
         last.insert(proof, ",m=mandatory");
       x.send("<response xmlns='{}'>{}</response>", sasl_ns, base64(last));
       auto answer = x.next();
-      BOOST_TEST(unless_among(condition(answer), {"not-authorized", "malformed-request", "incorrect-encoding"}) == "");
+      BOOST_TEST(unless_ours(condition(answer), {why, "not-authorized", "malformed-request", "incorrect-encoding"}) ==
+                 "");
     }
   }
 }
@@ -380,8 +384,8 @@ BOOST_AUTO_TEST_CASE(an_authorization_identity_is_one_s_own_or_refused) {
       for (auto& other :
            {juliet.bare(), romeo.name + "@montague.lit", std::string{"localhost"}, juliet.name, romeo.bare() + "x"}) {
         BOOST_TEST_CONTEXT(other)
-        BOOST_TEST(unless_among(outcome(romeo, mechanism, transport::direct_tls, other),
-                                {"invalid-authzid", "not-authorized"}) == "");
+        BOOST_TEST(unless_ours(outcome(romeo, mechanism, transport::direct_tls, other),
+                               {"invalid-authzid", "not-authorized"}) == "");
       }
     }
   }
@@ -526,14 +530,18 @@ BOOST_AUTO_TEST_CASE(an_exchange_can_be_given_up_and_begun_again) { // 6.4.4
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_without_a_question_is_refused) {
-  for (auto name : {"response", "abort", "challenge", "success"}) {
+  const auto answers = std::vector<std::pair<const char*, const char*>>{{"response", "malformed-request"},
+                                                                        {"abort", "aborted"},
+                                                                        {"challenge", "unsupported-stanza-type"},
+                                                                        {"success", "unsupported-stanza-type"}};
+  for (auto& [name, why] : answers) {
     BOOST_TEST_CONTEXT(name) {
       auto x = client{};
       goes_to_mechanisms(x, transport::plain);
       x.send("<{} xmlns='{}'>=</{}>", name, sasl_ns, name);
       auto answer = x.next();
       BOOST_TEST((answer.name == "failure" || answer.ns == "http://etherx.jabber.org/streams"));
-      BOOST_TEST(condition(answer) != "");
+      BOOST_TEST((shared_server().is_peer() ? condition(answer) != "" : condition(answer) == why), condition(answer));
     }
   }
 }
@@ -547,7 +555,8 @@ BOOST_AUTO_TEST_CASE(a_second_auth_in_the_middle_of_an_exchange_does_not_help) {
   x.send_bytes(auth("SCRAM-SHA-1", base64(scram.first())));
   auto challenge = x.receives_next("<challenge xmlns='{}'/>", sasl_ns);
   x.send_bytes(auth("SCRAM-SHA-1", base64("n,,n=" + romeo.name + ",r=" + scram.nonce + "abc")));
-  auto second = x.next(); // refused, or a new exchange
+  auto second = x.next(); // a new exchange (6.4.2); of a peer's also a refusal
+  BOOST_TEST((second.name == "challenge" || shared_server().is_peer()));
   if (second.name == "challenge") {
     x.send("<response xmlns='{}'>{}</response>", sasl_ns, base64(scram.final(unbase64(challenge.text))));
     BOOST_TEST(x.next().name == "failure");
@@ -650,8 +659,8 @@ BOOST_AUTO_TEST_CASE(a_client_certificate_is_good_for_its_own_address_only) {
   x.makes_tls({.certificate_file = certificate, .key_file = key});
   x.opens();
   x.features();
-  BOOST_TEST(unless_among(condition(x.authenticates(juliet, "EXTERNAL", juliet.bare())),
-                          {"invalid-authzid", "not-authorized"}) == "");
+  BOOST_TEST(unless_ours(condition(x.authenticates(juliet, "EXTERNAL", juliet.bare())),
+                         {"invalid-authzid", "not-authorized"}) == "");
   auto elsewhere = client{transport::direct_tls};
   elsewhere.makes_tls({.server_name = "montague.lit", .certificate_file = certificate, .key_file = key});
   elsewhere.opens("montague.lit");
@@ -687,7 +696,7 @@ BOOST_AUTO_TEST_CASE(a_certificate_of_an_account_that_is_gone_opens_nothing) {
   x.makes_tls({.certificate_file = certificate, .key_file = key});
   x.opens();
   x.features();
-  BOOST_TEST(unless_among(condition(x.authenticates(nobody, "EXTERNAL")), {"not-authorized", "invalid-mechanism"}) ==
+  BOOST_TEST(unless_ours(condition(x.authenticates(nobody, "EXTERNAL")), {"not-authorized", "invalid-mechanism"}) ==
              "");
 }
 

@@ -120,13 +120,13 @@ BOOST_AUTO_TEST_CASE(a_header_comes_before_the_error_even_for_an_unknown_domain)
 BOOST_AUTO_TEST_CASE(a_header_without_a_domain_is_refused) {
   auto got =
       answer_to("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>");
-  BOOST_TEST(unless_among(got, {"improper-addressing", "host-unknown"}) == "");
+  BOOST_TEST(unless_ours(got, {"improper-addressing", "host-unknown"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_malformed_domain_is_refused) {
   auto got = answer_to("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
                        "version='1.0' to='@/'>");
-  BOOST_TEST(unless_among(got, {"improper-addressing", "host-unknown"}) == "");
+  BOOST_TEST(unless_ours(got, {"improper-addressing", "host-unknown"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_stream_namespace_is_invalid_namespace) { // 4.8.1, 4.9.3.10
@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_content_namespace_is_invalid_namespace) { // 4.8.2
 
 BOOST_AUTO_TEST_CASE(something_else_than_a_stream_is_refused) {
   auto got = answer_to("<foo xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='localhost'>");
-  BOOST_TEST(unless_among(got, {"bad-format", "invalid-namespace", "invalid-xml", "not-well-formed"}) == "");
+  BOOST_TEST(unless_ours(got, {"invalid-namespace", "bad-format", "invalid-xml", "not-well-formed"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(the_stream_prefix_is_the_client_s_to_choose_or_is_refused_by_name) { // 4.8.5
@@ -215,12 +215,12 @@ BOOST_AUTO_TEST_CASE(xml_that_is_not_well_formed_says_so) { // 4.9.3.13
 BOOST_AUTO_TEST_CASE(garbage_in_place_of_a_stream_ends_in_an_error) {
   for (auto bytes : {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "hello", "<<<<", "\x16\x03\x01\x02", "}{"}) {
     BOOST_TEST_CONTEXT(bytes)
-    BOOST_TEST(unless_among(answer_to(bytes), {"not-well-formed", "bad-format", "unsupported-encoding"}) == "");
+    BOOST_TEST(unless_ours(answer_to(bytes), {"not-well-formed", "bad-format", "unsupported-encoding"}) == "");
   }
 }
 
 BOOST_AUTO_TEST_CASE(text_between_stanzas_is_an_error) {
-  BOOST_TEST(unless_among(answer_in_session_to("hello<presence/>"), {"not-well-formed", "bad-format"}) == "");
+  BOOST_TEST(unless_ours(answer_in_session_to("hello<presence/>"), {"bad-format", "not-well-formed"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(white_space_between_stanzas_is_a_keepalive) { // 4.6.1
@@ -234,25 +234,25 @@ BOOST_AUTO_TEST_CASE(white_space_between_stanzas_is_a_keepalive) { // 4.6.1
 BOOST_AUTO_TEST_CASE(an_undeclared_prefix_is_a_bad_namespace_prefix) { // 4.9.3.2
   for (auto got : {answer_in_session_to("<message><foo:bar/></message>"), answer_in_session_to("<foo:message/>"),
                    answer_in_session_to("<message foo:a='1'/>")})
-    BOOST_TEST(unless_among(got, {"bad-namespace-prefix", "not-well-formed"}) == "");
+    BOOST_TEST(unless_ours(got, {"bad-namespace-prefix", "not-well-formed"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(another_encoding_is_unsupported) { // 4.9.3.22
   BOOST_TEST(answer_to(std::string{"<?xml version='1.0' encoding='ISO-8859-1'?>"} + header) == "unsupported-encoding");
   auto utf16 = std::string{"\xff\xfe<\0?\0x\0m\0l\0", 12};
-  BOOST_TEST(unless_among(answer_to(utf16), {"unsupported-encoding", "not-well-formed", "bad-format"}) == "");
+  BOOST_TEST(unless_ours(answer_to(utf16), {"unsupported-encoding", "not-well-formed", "bad-format"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(an_element_that_is_no_stanza_is_an_unsupported_stanza_type) { // 4.9.3.24
   for (auto bytes : {"<foo/>", "<message xmlns='jabber:server'/>", "<foo xmlns='urn:example:foo'/>"}) {
     BOOST_TEST_CONTEXT(bytes)
-    BOOST_TEST(unless_among(answer_in_session_to(bytes), {"unsupported-stanza-type", "invalid-namespace"}) == "");
+    BOOST_TEST(unless_ours(answer_in_session_to(bytes), {"unsupported-stanza-type", "invalid-namespace"}) == "");
   }
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_element_before_sign_in_ends_the_stream) {
   auto got = answer_in_stream_to("<foo xmlns='urn:example:foo'/>");
-  BOOST_TEST(unless_among(got, {"unsupported-stanza-type", "not-authorized"}) == "");
+  BOOST_TEST(unless_ours(got, {"unsupported-stanza-type", "not-authorized"}) == "");
 }
 
 BOOST_AUTO_TEST_CASE(the_end_of_a_stream_is_answered_and_the_connection_closed) { // 4.4
@@ -354,7 +354,8 @@ BOOST_AUTO_TEST_CASE(compression_is_neither_offered_nor_done) { // threats: xmpp
   BOOST_TEST(!stranger.features().find("compression"));
   stranger.send("<compress xmlns='http://jabber.org/protocol/compress'><method>zlib</method></compress>");
   auto answer = stranger.next();
-  BOOST_TEST((condition(answer) != "" || answer.name == "failure"));
+  if (!shared_server().is_peer() || answer.name != "failure") // XEP-0138, for those who know it
+    BOOST_TEST(unless_ours(condition(answer), {"unsupported-stanza-type", "not-authorized"}) == "");
 }
 
 // -- STARTTLS (5) -----------------------------------------------------------------------------------------------------
@@ -398,6 +399,8 @@ BOOST_AUTO_TEST_CASE(a_second_starttls_ends_the_stream) { // 5.4.2.2
   romeo.opens();
   romeo.features();
   romeo.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+  if (!shared_server().is_peer())
+    romeo.receives_next("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
   BOOST_TEST(romeo.stream_error().find("stays open") == std::string::npos);
 }
 
@@ -406,6 +409,7 @@ BOOST_AUTO_TEST_CASE(starttls_after_sign_in_is_refused) {
   romeo.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
   auto answer = romeo.next();
   BOOST_TEST(answer.name != "proceed");
+  BOOST_TEST((shared_server().is_peer() || condition(answer) == "unsupported-stanza-type"));
 }
 
 BOOST_AUTO_TEST_CASE(garbage_in_place_of_a_handshake_closes_the_connection) {
