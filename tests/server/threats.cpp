@@ -5,7 +5,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+
 using namespace xmpp::test;
+using namespace std::string_literals;
 
 namespace {
 
@@ -371,37 +374,308 @@ BOOST_AUTO_TEST_CASE(addresses_that_look_alike_are_one_or_none) { // RFC 8265: w
   BOOST_TEST(ligature == "jid-malformed");
 }
 
-// -- whom a stanza may touch (ejabberd 26.09: cross-tenant access)
-// -----------------------------------------------------
+// -- what only the server may say (ejabberd 25.04: only the first of several copies was replaced) ---------------------
+
+/// An element that only the server may write, when `attribute` names one whom it speaks for.
+struct asserted {
+  std::string name, ns, attribute, more;
+};
+
+/// The siblings with copies of `forged` among them: the first at `place`, each other one behind the next sibling.
+std::string scattered(const std::vector<std::string>& siblings, const std::string& forged, int place, int copies) {
+  auto out = std::string{};
+  for (auto n = 0; n < static_cast<int>(siblings.size()); ++n) {
+    if (n >= place && n < place + copies)
+      out += forged;
+    out += siblings[static_cast<std::size_t>(n)];
+  }
+  for (auto n = static_cast<int>(siblings.size()); n < place + copies; ++n)
+    out += forged;
+  return out;
+}
+
+BOOST_AUTO_TEST_CASE(what_only_the_server_may_say_is_taken_out_wherever_it_stands) { // XEP-0203, 5; XEP-0359, 3
+  if (shared_server().is_peer())
+    return;
+  auto mallory = client{"mallory", {.state = upto::connected}};
+  auto juliet = client{"juliet"};
+  mallory.opens();
+  mallory.features();
+  mallory.authenticates(mallory.who());
+  mallory.opens("localhost", " xmlns:h='urn:xmpp:delay' xmlns:hx='jabber:x:delay' xmlns:hs='urn:xmpp:sid:0'");
+  mallory.features();
+  mallory.binds();
+  auto names = {std::string{"localhost"},
+                std::string{"LOCALHOST"},
+                std::string{"l&#111;calhost"},
+                std::string{"localhost."},
+                std::string{"localhost/x"},
+                std::string{"montague.lit"},
+                std::string{"bücher.lit"},
+                std::string{"xn--bcher-kva.lit"},
+                juliet.bare(),
+                juliet.full()};
+  auto tried = 0;
+  for (auto& [one, in_header] :
+       {std::pair{asserted{"delay", "urn:xmpp:delay", "from", "stamp='2002-09-10T23:08:25Z'"}, "h:"},
+        std::pair{asserted{"x", "jabber:x:delay", "from", "stamp='20020910T23:08:25'"}, "hx:"},
+        std::pair{asserted{"stanza-id", "urn:xmpp:sid:0", "by", "id='1'"}, "hs:"}}) {
+    // What somebody else may say, what has the name only, and what stands deeper, are left alone.
+    auto siblings = std::vector<std::string>{
+        "<body>x</body>", format("<{} xmlns='{}' {}='example.com'/>", one.name, one.ns, one.attribute),
+        format("<{} xmlns='urn:example:own' {}='localhost'/>", one.name, one.attribute),
+        format("<forwarded xmlns='urn:xmpp:forward:0'><{} xmlns='{}' {}='localhost'/></forwarded>", one.name, one.ns,
+               one.attribute)};
+    auto wanted = parse_element("<message>" + scattered(siblings, "", 0, 0) + "</message>").children;
+    for (auto& by : names)
+      for (auto [prefix, declared] :
+           {std::pair{"", format(" xmlns='{}'", one.ns)}, // in every way to declare it
+            std::pair{"own:", format(" xmlns:own='{}'", one.ns)}, std::pair{"outer:", ""s}, std::pair{in_header, ""s}})
+        for (auto copies = 1; copies <= 3; ++copies)
+          for (auto place = 0; place <= static_cast<int>(siblings.size()); ++place) {
+            auto forged = format("<{}{}{} {}='{}' {}/>", prefix, one.name, raw_xml{declared}, one.attribute,
+                                 raw_xml{by}, raw_xml{one.more});
+            auto kind = ++tried % 2 ? "message" : "presence";
+            auto sent = format("<{} to='{}' xmlns:outer='{}'>{}</{}>", kind, juliet.full(), one.ns,
+                               raw_xml{scattered(siblings, forged, place, copies)}, kind);
+            mallory.send_bytes(sent);
+            auto got = juliet.next();
+            auto is_clean = got.name == kind && got.children.size() == wanted.size();
+            for (auto n = std::size_t{0}; is_clean && n < wanted.size(); ++n)
+              is_clean = got.children[n].to_string() == wanted[n].to_string();
+            if (!is_clean) // a check of each would be slow
+              BOOST_ERROR(sent << "\ncame as " << got.to_string());
+          }
+  }
+  BOOST_TEST(tried == 3 * 10 * 4 * 3 * 5);
+}
+
+BOOST_AUTO_TEST_CASE(a_stanza_s_sender_is_the_server_s_word_whatever_claims_otherwise) {
+  auto mallory = client{"mallory"};
+  auto juliet = client{"juliet"};
+  // Attributes of other namespaces, and children, that are called like it.
+  mallory.send("<message to='{}' xmlns:p='jabber:client' p:from='boss@localhost' xmlns:q='urn:q' q:from='b@localhost'>"
+               "<from>boss@localhost</from></message>",
+               juliet.full());
+  auto got = juliet.receives_next("<message/>");
+  BOOST_TEST(got["from"] == mallory.full());
+  BOOST_TEST(got["to"] == juliet.full());
+}
+
+// -- whom a stanza may touch (ejabberd 26.09: cross-tenant access) ----------------------------------------------------
+
+/// What a host holds for one of its accounts, as the account itself and a contact of it see it.
+std::string state_of(client& juliet, client& contact) {
+  auto out = std::string{};
+  for (auto payload : {"<query xmlns='jabber:iq:roster'/>", "<vCard xmlns='vcard-temp'/>",
+                       "<query xmlns='jabber:iq:private'><a xmlns='urn:a'/></query>",
+                       "<blocklist xmlns='urn:xmpp:blocking'/>", "<query xmlns='jabber:iq:register'/>"}) {
+    auto answer = juliet.get(payload);
+    out += answer["type"] + ' ' + (answer.children.empty() ? "" : answer.children[0].to_string()) + '\n';
+  }
+  settle(juliet, contact);
+  contact.forget();
+  contact.send("<presence to='{}' type='probe'/>", juliet.bare());
+  settle(contact, juliet);
+  auto presences = std::vector<std::string>{};
+  for (auto& x : contact.inbox())
+    if (x.name == "presence") {
+      auto line = x["from"] + ' ' + x["type"];
+      for (auto& child : x.children)
+        if (child.name != "delay") // its stamp is of when it was sent, or there is none
+          line += child.to_string();
+      presences.push_back(line);
+    }
+  std::sort(presences.begin(), presences.end());
+  for (auto& one : presences)
+    out += one + '\n';
+  contact.forget();
+  return out;
+}
+
+/// Requests that change something, for whoever may make them.
+const std::vector<std::string>& changes() {
+  static const auto all = std::vector<std::string>{
+      "<query xmlns='jabber:iq:roster'><item jid='mallory@localhost'/></query>",
+      "<query xmlns='jabber:iq:roster'><item jid='nurse@montague.lit' subscription='remove'/></query>",
+      "<vCard xmlns='vcard-temp'><FN>Fool</FN></vCard>",
+      "<query xmlns='jabber:iq:register'><remove/></query>",
+      "<query xmlns='jabber:iq:private'><a xmlns='urn:a'>x</a></query>",
+      "<block xmlns='urn:xmpp:blocking'><item jid='a@example.com'/></block>",
+      "<block xmlns='urn:xmpp:blocking'><item jid='montague.lit'/></block>",
+      "<unblock xmlns='urn:xmpp:blocking'/>",
+      "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>balcony</resource></bind>",
+      "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>",
+      "<query xmlns='jabber:iq:last' seconds='1'/>",
+      "<query xmlns='jabber:iq:version'><name>x</name></query>",
+      "<time xmlns='urn:xmpp:time'><utc>2002-09-10T23:08:25Z</utc></time>",
+      "<ping xmlns='urn:xmpp:ping'/>",
+      "<query xmlns='http://jabber.org/protocol/disco#info'><identity category='client' type='pc'/></query>",
+      "<query xmlns='http://jabber.org/protocol/disco#items'><item jid='a.b' action='update'/></query>",
+      "<command xmlns='http://jabber.org/protocol/commands' node='http://jabber.org/protocol/admin#delete-user'/>",
+      "<command xmlns='http://jabber.org/protocol/commands' node='http://jabber.org/protocol/admin#announce'/>"};
+  return all;
+}
 
 BOOST_AUTO_TEST_CASE(one_host_s_clients_change_nothing_in_another) {
   auto& here = shared_server();
   if (here.is_peer())
     return;
   auto juliet = client{here, registers(here, "juliet", "montague.lit")};
-  auto mallory = client{"mallory"};
+  auto nurse = client{here, registers(here, "nurse", "montague.lit")};
+  befriend(juliet, nurse);
   juliet.set("<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>");
-  for (auto& to : {juliet.bare(), std::string{"montague.lit"}})
-    for (auto payload :
-         {"<query xmlns='jabber:iq:roster'><item jid='mallory@localhost'/></query>",
-          "<vCard xmlns='vcard-temp'><FN>Fool</FN></vCard>", "<query xmlns='jabber:iq:register'><remove/></query>",
-          "<query xmlns='jabber:iq:private'><a xmlns='urn:a'>x</a></query>",
-          "<block xmlns='urn:xmpp:blocking'><item jid='a@example.com'/></block>",
-          "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>x</resource></bind>",
-          "<command xmlns='http://jabber.org/protocol/commands' "
-          "node='http://jabber.org/protocol/admin#delete-user'/>"}) {
-      BOOST_TEST_CONTEXT(to << " " << payload)
-      BOOST_TEST(condition(mallory.set(payload, to)) != "");
+  juliet.set("<query xmlns='jabber:iq:private'><a xmlns='urn:a'>hers</a></query>");
+  juliet.set("<block xmlns='urn:xmpp:blocking'><item jid='paris@montague.lit'/></block>");
+  juliet.send("<presence><status>on the balcony</status></presence>");
+  auto before = state_of(juliet, nurse);
+  for (auto part : {"nurse", "Juliet", "hers", "paris", "on the balcony"})
+    BOOST_TEST_REQUIRE(before.find(part) != before.npos); // the state that is compared is there
+  juliet.forget();
+  auto targets = {juliet.bare(), juliet.full(), std::string{"montague.lit"}, std::string{"montague.lit/x"},
+                  unique("nobody") + "@montague.lit"};
+
+  auto tries_all = [&](client& mallory) {
+    // Of each kind but `subscribe`, which a contact to be may ask anybody on any host.
+    for (auto& to : targets) {
+      for (auto type : {"", "unavailable", "probe", "subscribed", "unsubscribe", "unsubscribed", "error", "none"})
+        mallory.send("<presence to='{}'{}><status>gone</status><priority>127</priority></presence>", to,
+                     raw_xml{*type ? format(" type='{}'", std::string{type}) : ""});
+      for (auto type : {"normal", "chat", "headline", "groupchat", "error"})
+        for (auto content : {"<x xmlns='http://jabber.org/protocol/rosterx'><item action='add' jid='m@localhost'/></x>",
+                             "<x xmlns='jabber:x:conference' jid='a@localhost'/>",
+                             "<query xmlns='jabber:iq:roster'><item jid='mallory@localhost'/></query>",
+                             "<event xmlns='http://jabber.org/protocol/pubsub#event'/>",
+                             "<delay xmlns='urn:xmpp:delay' from='montague.lit' stamp='2002-09-10T23:08:25Z'/>"})
+          mallory.send("<message to='{}' type='{}'>{}</message>", to, std::string{type}, raw_xml{content});
+      for (auto type : {"set", "get", "result", "error"})
+        for (auto& payload : changes())
+          mallory.send("<iq to='{}' type='{}' id='{}'>{}</iq>", to, std::string{type}, mallory.fresh_id(),
+                       raw_xml{payload});
     }
+    mallory.ping(mallory.who().domain);
+    mallory.ping(juliet.bare());
+    juliet.ping(juliet.bare());
+    // All that came of it came to her as what it is: a stranger's stanza.
+    for (auto& x : juliet.inbox())
+      BOOST_TEST(x["from"].rfind(mallory.full().substr(0, mallory.full().find('/')), 0) == 0u, x.to_string());
+    juliet.forget();
+    BOOST_TEST(state_of(juliet, nurse) == before);
+  };
+  auto mallory = client{"mallory"};
+  tries_all(mallory);
+  auto masked = client{here};
+  masked.opens("masked.lit");
+  masked.features();
+  BOOST_TEST_REQUIRE(masked.authenticates({"", "masked.lit"}, "ANONYMOUS").name == "success");
+  masked.opens("masked.lit");
+  masked.features();
+  masked.binds();
+  tries_all(masked);
+
+  // Each that is asked of the host or the account is refused by name; a few questions have an answer for everybody.
+  for (auto& to : {juliet.bare(), std::string{"montague.lit"}})
+    for (auto& payload : changes()) {
+      BOOST_TEST_CONTEXT(to << " " << payload)
+      BOOST_TEST((condition(mallory.set(payload, to)) != "" || payload.find("xmpp-session") != payload.npos));
+    }
+  for (auto payload :
+       {"<query xmlns='jabber:iq:roster'/>", "<blocklist xmlns='urn:xmpp:blocking'/>",
+        "<query xmlns='jabber:iq:private'><a xmlns='urn:a'/></query>", "<query xmlns='jabber:iq:last'/>"})
+    BOOST_TEST(condition(mallory.get(payload, juliet.bare())) != "", payload);
   auto name = format("<query xmlns='jabber:iq:register'><username>{}</username><password>mine</password></query>",
                      juliet.who().name);
   BOOST_TEST(condition(mallory.set(name, "montague.lit")) != "");
-  mallory.ping();
-  BOOST_TEST(juliet.asks_roster().find("query")->children.empty());
-  BOOST_TEST(juliet.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN") == "Juliet");
-  BOOST_TEST(juliet.get("<blocklist xmlns='urn:xmpp:blocking'/>").find("blocklist")->children.empty());
+  BOOST_TEST(state_of(juliet, nurse) == before);
+  auto again = client{here, juliet.who(), {.resource = "again"}}; // with the same password
+  again.ping();
+}
+
+BOOST_AUTO_TEST_CASE(who_has_not_signed_in_at_one_host_changes_nothing_in_another) {
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  auto juliet = client{here, registers(here, "juliet", "montague.lit")};
+  auto nurse = client{here, registers(here, "nurse", "montague.lit")};
+  befriend(juliet, nurse);
+  juliet.set("<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>");
+  auto before = state_of(juliet, nurse);
+  juliet.forget();
+  auto password = format("<query xmlns='jabber:iq:register'><username>{}</username><password>mine</password></query>",
+                         juliet.who().name);
+  auto payloads = changes();
+  payloads.push_back(password);
+  for (auto at : {"localhost", "closed.lit", "masked.lit"})
+    for (auto& to : {juliet.bare(), juliet.full(), std::string{"montague.lit"}}) {
+      auto stanzas = std::vector<std::string>{format("<message to='{}'><body>x</body></message>", to),
+                                              format("<presence to='{}'/>", to),
+                                              format("<presence to='{}' type='subscribed'/>", to)};
+      for (auto& payload : payloads)
+        stanzas.push_back(format("<iq type='set' id='i' to='{}'>{}</iq>", to, raw_xml{payload}));
+      for (auto& stanza : stanzas) {
+        auto stranger = client{here};
+        stranger.opens(at);
+        stranger.features();
+        stranger.send_bytes(stanza);
+        BOOST_TEST_CONTEXT(at << " " << stanza)
+        BOOST_TEST(stranger.stream_error() == "not-authorized");
+      }
+    }
+  settle(nurse, juliet);
+  BOOST_TEST(juliet.inbox().empty());
+  BOOST_TEST(state_of(juliet, nurse) == before);
   auto again = client{here, juliet.who(), {.resource = "again"}};
   again.ping();
+}
+
+BOOST_AUTO_TEST_CASE(accounts_of_one_name_on_two_hosts_share_nothing) {
+  auto& here = shared_server();
+  if (here.is_peer())
+    return;
+  auto theirs = registers(here, "twin", "montague.lit");
+  auto ours = account{theirs.name, "localhost", "another password"};
+  auto asks = [](client& x, const char* payload) { return x.get(payload).children.at(0).to_string(); };
+  auto stranger = client{here};
+  stranger.opens();
+  stranger.features();
+  BOOST_TEST(stranger.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>{}</password>"
+                                 "</query>",
+                                 ours.name, ours.password))["type"] == "result");
+  auto x = client{here, ours};
+  auto y = client{here, theirs};
+  auto nurse = client{here, registers(here, "nurse", "montague.lit")};
+  befriend(y, nurse);
+  y.set("<vCard xmlns='vcard-temp'><FN>Y</FN></vCard>");
+  y.set("<query xmlns='jabber:iq:private'><a xmlns='urn:a'>Y</a></query>");
+  y.set("<block xmlns='urn:xmpp:blocking'><item jid='y@example.com'/></block>");
+  auto before = state_of(y, nurse);
+  y.forget();
+  for (auto payload : {"<query xmlns='jabber:iq:roster'><item jid='x@example.com'/></query>",
+                       "<vCard xmlns='vcard-temp'><FN>X</FN></vCard>",
+                       "<query xmlns='jabber:iq:private'><a xmlns='urn:a'>X</a></query>",
+                       "<block xmlns='urn:xmpp:blocking'><item jid='x@example.com'/></block>"})
+    BOOST_TEST(x.set(payload)["type"] == "result");
+  x.send("<presence type='unavailable'/>");
+  x.ping();
+  x.send("<message to='{}' type='chat'><body>for ours only</body></message>", ours.bare());
+  x.ping(x.bare());
+  BOOST_TEST(asks(x, "<vCard xmlns='vcard-temp'/>").find(">X<") != std::string::npos);
+  BOOST_TEST(state_of(y, nurse) == before);
+  BOOST_TEST(x.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>new</password></query>",
+                          ours.name),
+                   "localhost")["type"] == "result");
+  auto second = client{here, theirs, {.resource = "second"}}; // their password is the old one
+  settle(second, y);
+  BOOST_TEST(!second.has("<message/>"));
+  second.leaves();
+  x.send("<iq type='set' id='end' to='localhost'><query xmlns='jabber:iq:register'><remove/></query></iq>");
+  x.receives("<iq type='result' id='end'/>");
+  settle(nurse, y);
+  BOOST_TEST(state_of(y, nurse) == before);
+  for (auto& one : y.inbox())
+    BOOST_TEST(one["from"].rfind(theirs.bare(), 0) == 0u, one.to_string()); // its own second session
+  auto third = client{here, theirs, {.resource = "third"}};
+  third.ping();
 }
 
 BOOST_AUTO_TEST_CASE(commands_for_administrators_are_not_there_for_others) {
