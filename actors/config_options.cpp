@@ -190,8 +190,7 @@ const std::vector<option<config>>& server_options() {
           .in("connections", 0, 100'000'000),
       o("listen", "unauthenticated_max", live, AT(listen.unauthenticated_max),
         "Connections that have not signed in; beyond, the oldest of them ends. More: bigger storms; less: less memory "
-        "for "
-        "strangers, some 30 KiB each under TLS.")
+        "for strangers, some 3 KiB each, and 50 KiB in the middle of a TLS handshake.")
           .in("connections", 16, 100'000'000),
       o("listen", "per_address_max", live, AT(listen.per_address_max),
         "Open connections of one address (of IPv6: of one /64); 0: any number. More: many users behind one NAT; less: "
