@@ -358,6 +358,69 @@ result<log_entry> decode_log_entry(shard_id shard, std::uint64_t index, std::str
   return out;
 }
 
+std::string encode(const hard_state& x) {
+  auto out = std::string{};
+  auto to = byte_writer{out};
+  to.byte(v1);
+  to.varint(x.term);
+  to.varint(x.voted_for);
+  return out;
+}
+
+result<hard_state> decode_hard_state(std::string_view bytes) {
+  auto from = begin(bytes);
+  auto out = hard_state{};
+  out.term = from.varint();
+  out.voted_for = from.varint();
+  if (!from.finished())
+    return corrupt("hard_state");
+  return out;
+}
+
+std::string encode(const log_snapshot& x) {
+  auto out = std::string{};
+  auto to = byte_writer{out};
+  to.byte(v1);
+  to.varint(x.index);
+  to.varint(x.term);
+  to.varint(x.members_index);
+  to.raw(x.members);
+  return out;
+}
+
+result<log_snapshot> decode_log_snapshot(std::string_view bytes) {
+  auto from = begin(bytes);
+  auto out = log_snapshot{};
+  out.index = from.varint();
+  out.term = from.varint();
+  out.members_index = from.varint();
+  if (!from.ok() || out.index == 0 || out.members_index > out.index)
+    return corrupt("log_snapshot");
+  out.members = from.rest();
+  return out;
+}
+
+std::string encode(const applied_command& x) {
+  auto out = std::string{};
+  auto to = byte_writer{out};
+  to.byte(v1);
+  to.varint(x.index);
+  to.fixed64(x.origin);
+  to.varint(x.sequence);
+  return out;
+}
+
+result<applied_command> decode_applied_command(std::string_view bytes) {
+  auto from = begin(bytes);
+  auto out = applied_command{};
+  out.index = from.varint();
+  out.origin = from.fixed64();
+  out.sequence = from.varint();
+  if (!from.finished())
+    return corrupt("applied_command");
+  return out;
+}
+
 std::string encode(const store_format& x) {
   auto out = std::string{};
   auto to = byte_writer{out};

@@ -16,13 +16,16 @@
 //     roster version v1        varint
 //     setting, record v1       the value as it is, to the end
 //     log_entry v1             term varint, kind byte, data to the end
+//     hard_state v1            term varint, vote varint
+//     log_snapshot v1          index varint, term varint, members' index varint, members to the end
+//     applied_command v1       index varint, origin 8 bytes, sequence varint
 //     store_format v1          format varint, shard count varint
 #pragma once
 
 #include "persistence/accounts.hpp"
+#include "persistence/log.hpp"
 #include "persistence/offline.hpp"
 #include "persistence/rosters.hpp"
-#include "persistence/store.hpp"
 #include "protocol/error.hpp"
 #include "protocol/roster.hpp"
 
@@ -98,6 +101,18 @@ result<jid> decode_block(std::string_view address, std::string_view bytes);
 result<std::uint64_t> decode_roster_version(std::string_view bytes);
 result<std::string_view> decode_plain(std::string_view bytes);
 result<log_entry> decode_log_entry(shard_id shard, std::uint64_t index, std::string_view bytes);
+
+std::string encode(const hard_state& x);
+std::string encode(const log_snapshot& x);
+result<hard_state> decode_hard_state(std::string_view bytes);
+result<log_snapshot> decode_log_snapshot(std::string_view bytes);
+
+/// Which command was applied at an index.
+struct applied_command {
+  std::uint64_t index = 0, origin = 0, sequence = 0;
+};
+std::string encode(const applied_command& x);
+result<applied_command> decode_applied_command(std::string_view bytes);
 
 struct store_format {
   std::uint32_t format = 1; ///< Of the whole layout (keys.hpp).

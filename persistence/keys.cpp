@@ -27,6 +27,11 @@ void append_shard(std::string& out, shard_id shard) {
   out.push_back(static_cast<char>(shard & 0xff));
 }
 
+void append_number(std::string& out, std::uint64_t x) {
+  for (auto shift = 56; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>((x >> shift) & 0xff));
+}
+
 std::string begin(shard_id shard, char area, std::size_t more) {
   auto out = std::string{};
   out.reserve(3 + more);
@@ -73,15 +78,46 @@ std::string applied_key(shard_id shard) {
   return begin(shard, '!', 7) += "applied";
 }
 
+std::string installing_key(shard_id shard) {
+  return begin(shard, '!', 10) += "installing";
+}
+
+std::string applied_commands_prefix(shard_id shard) {
+  return begin(shard, 'c', 0);
+}
+
+std::string applied_command_key(shard_id shard, std::uint64_t index) {
+  auto out = begin(shard, 'c', 8);
+  append_number(out, index % sent_again_within);
+  return out;
+}
+
+std::string shard_prefix(shard_id shard) {
+  auto out = std::string{};
+  append_shard(out, shard);
+  return out;
+}
+
+bool is_mark(std::string_view key) noexcept {
+  return key.size() > 2 && key[2] == '!';
+}
+
 std::string log_prefix(shard_id shard) {
   return begin(shard, 'L', 0);
 }
 
 std::string log_key(shard_id shard, std::uint64_t index) {
   auto out = begin(shard, 'L', 8);
-  for (auto shift = 56; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>((index >> shift) & 0xff));
+  append_number(out, index);
   return out;
+}
+
+std::string hard_state_key(shard_id shard) {
+  return begin(shard, 'M', 0);
+}
+
+std::string log_snapshot_key(shard_id shard) {
+  return begin(shard, 'P', 0);
 }
 
 std::uint64_t log_index(std::string_view key) noexcept {

@@ -5,9 +5,11 @@
 //
 //     key                                            value                       format
 //     <shard> '!' "applied"                          applied index               8 bytes
+//     <shard> '!' "installing"                       of a state that is not whole: it is being replaced     empty
 //     <shard> 'a' <bare JID> 00 <family> <sub-key>   a record of an account      see below
-//     <shard> 'n' <domain> 00 <local>                one per account: its name   empty
-//     ff ff   '!' "format"                           store_format                v1
+//     <shard> 'c' <index modulo `sent_again_within`> applied_command             v1   only of groups: what not to apply
+//     again <shard> 'n' <domain> 00 <local>                one per account: its name   empty ff ff   '!' "format"
+//     store_format                v1
 //
 //   <shard> is 2 bytes, so a shard is one contiguous range: snapshot, move and delete are range operations. A prepared
 //   JID has no zero byte, so one prefix reads an account's records and nobody else's.
@@ -29,8 +31,8 @@
 // LOG STORE (RocksDB with WAL; every batch synced)
 //
 //     <shard> 'L' <index>            log_entry            v1   index: 8 bytes
-//     <shard> 'M'                    term and vote             written by the cluster layer
-//     <shard> 'P'                    snapshot meta             written by the cluster layer
+//     <shard> 'M'                    hard_state           v1   only of groups; without it the shard is a lone node's
+//     <shard> 'P'                    log_snapshot         v1   only of groups: where the log begins
 //     ff ff   '!' "format"           store_format         v1
 //
 // - Values begin with their version, except where a format is given. Readers know every version ever written; a
@@ -50,6 +52,12 @@ namespace xmpp {
 using shard_id = std::uint16_t;
 
 inline constexpr std::uint32_t shard_count_max = 4'096;
+
+/// Of the group of all nodes; it has a log and a state like any other.
+inline constexpr shard_id system_shard = 0xfffe;
+
+/// A command that is sent again this many indexes after it was applied, or later, is applied again.
+inline constexpr std::uint64_t sent_again_within = 16'384;
 
 /// The shard that holds `bare_jid` (prepared text). Stable for ever: every store and every node depends on it.
 /// FNV-1a with 64 bits, the finalizer of MurmurHash3 over it, then the high half of the product with `shard_count`.
@@ -83,6 +91,13 @@ std::string record_key(shard_id shard, std::string_view bare_jid, family f, std:
 std::string names_prefix(shard_id shard, std::string_view domain);
 std::string name_key(shard_id shard, std::string_view domain, std::string_view local);
 std::string applied_key(shard_id shard);
+std::string installing_key(shard_id shard);
+std::string applied_commands_prefix(shard_id shard);
+std::string applied_command_key(shard_id shard, std::uint64_t index);
+/// All that a shard has, in either store.
+std::string shard_prefix(shard_id shard);
+/// It says something about the state and is no part of it.
+bool is_mark(std::string_view key) noexcept;
 
 // -- log store --
 
@@ -90,6 +105,8 @@ std::string log_prefix(shard_id shard);
 std::string log_key(shard_id shard, std::uint64_t index);
 /// The index in a key of the log; 0, which no entry has, for any other key.
 std::uint64_t log_index(std::string_view key) noexcept;
+std::string hard_state_key(shard_id shard);
+std::string log_snapshot_key(shard_id shard);
 
 // -- both --
 

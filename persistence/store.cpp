@@ -14,8 +14,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdarg>
+#include <deque>
 #include <fcntl.h>
+#include <map>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <unistd.h>
 #include <utility>
@@ -134,6 +137,47 @@ rocksdb::Options state_options(const store_options& from, std::shared_ptr<rocksd
   return out;
 }
 
+rocksdb::WriteOptions synced() {
+  auto out = rocksdb::WriteOptions{};
+  out.sync = true;
+  return out;
+}
+
+/// Nothing is lost with the log: what is not flushed is made again from it.
+rocksdb::WriteOptions without_log() {
+  auto out = rocksdb::WriteOptions{};
+  out.disableWAL = true;
+  return out;
+}
+
+/// The commands of a group that were applied lately, those that may be sent again.
+class applied_commands {
+public:
+  bool has(std::uint64_t origin, std::uint64_t sequence) const { return known_.contains({origin, sequence}); }
+
+  void forget_before(std::uint64_t index) {
+    while (!order_.empty() && order_.front().index + sent_again_within <= index) {
+      known_.erase({order_.front().origin, order_.front().sequence});
+      order_.pop_front();
+    }
+  }
+
+  /// In the order of their indexes.
+  void add(const codec::applied_command& x) {
+    known_.emplace(x.origin, x.sequence);
+    order_.push_back(x);
+  }
+
+  void clear() {
+    known_.clear();
+    order_.clear();
+  }
+
+private:
+  std::set<std::pair<std::uint64_t, std::uint64_t>> known_;
+  std::deque<codec::applied_command> order_;
+};
+
 /// Builds the one batch that a group of entries is for the state.
 class state_batch {
 public:
@@ -143,25 +187,50 @@ public:
     if (x.what == log_entry::kind::command)
       if (auto done = for_each_change(x.data, x.shard, [&](const change& c) { add(c); }); !done)
         return done;
-    const auto known = std::find_if(reached_.begin(), reached_.end(), [&](auto& r) { return r.first == x.shard; });
-    if (known != reached_.end())
-      known->second = x.index;
-    else
-      reached_.emplace_back(x.shard, x.index);
+    reach(x.shard, x.index);
     return {};
+  }
+
+  /// All members must come to the same: also from what can not be read.
+  void add(const group_apply& x, applied_commands& known) {
+    auto index = x.first_index;
+    for (const auto& one : x.entries) {
+      known.forget_before(index);
+      if (one.what == log_entry::kind::command && for_each_change(*one.data, x.shard, {}))
+        add(x.shard, index, *one.data, known);
+      ++index;
+    }
+    reach(x.shard, index - 1);
   }
 
   result<void> write() {
     for (const auto& [shard, index] : reached_)
       keep(batch_.Put(keys::applied_key(shard), big_endian(index)));
-    auto without_wal = rocksdb::WriteOptions{};
-    without_wal.disableWAL = true;
     if (status_.ok())
-      status_ = to_.Write(without_wal, &batch_);
+      status_ = to_.Write(without_log(), &batch_);
     return status_.ok() ? result<void>{} : to_error(status_, "apply");
   }
 
 private:
+  void add(shard_id shard, std::uint64_t index, std::string_view bytes, applied_commands& known) {
+    if (const auto [origin, sequence] = origin_of(bytes); origin != 0) {
+      if (known.has(origin, sequence))
+        return;
+      const auto now = codec::applied_command{index, origin, sequence};
+      known.add(now);
+      keep(batch_.Put(keys::applied_command_key(shard, index), codec::encode(now)));
+    }
+    (void)for_each_change(bytes, shard, [&](const change& c) { add(c); });
+  }
+
+  void reach(shard_id shard, std::uint64_t index) {
+    const auto known = std::find_if(reached_.begin(), reached_.end(), [&](auto& r) { return r.first == shard; });
+    if (known != reached_.end())
+      known->second = index;
+    else
+      reached_.emplace_back(shard, index);
+  }
+
   void keep(const rocksdb::Status& status) {
     if (status_.ok())
       status_ = status;
@@ -229,15 +298,33 @@ private:
 struct store::state {
   explicit state(store_options o)
       : options(std::move(o)), cache(rocksdb::NewLRUCache(options.cache_bytes_max, cache_shard_bits)),
-        marks(options.shard_count), cached(*this, tier::cached), disk(*this, tier::disk) {}
+        marks(options.shard_count + 1), grouped(options.shard_count + 1), recent(options.shard_count + 1),
+        last_logged(options.shard_count + 1), cached(*this, tier::cached), disk(*this, tier::disk) {}
 
   result<void> open_databases();
   result<void> check_format();
+  result<void> find_groups();
   result<void> cut_off();
   result<void> replay();
   result<void> replay_shard(shard_id shard, rocksdb::Iterator& entries);
   result<std::uint64_t> applied_in_state(shard_id shard) const;
   result<void> write_state(std::span<const log_entry> entries);
+  result<void> add(rocksdb::WriteBatch& to, const log_write& x, std::size_t& bytes);
+  result<void> wipe(shard_id shard);
+  result<void> load_recent(shard_id shard, std::uint64_t applied);
+  result<void> load_entries(shard_id shard, std::size_t bytes_max, group_log& out);
+  void release_snapshots();
+
+  // All that is kept by shard has a place for each and, behind them, one for the system shard.
+  std::size_t places() const noexcept { return marks.size(); }
+  shard_id shard_at(std::size_t place) const noexcept {
+    return place < options.shard_count ? static_cast<shard_id>(place) : system_shard;
+  }
+  bool has(shard_id shard) const noexcept { return shard < options.shard_count || shard == system_shard; }
+  /// Of a shard that it has.
+  std::size_t place_of(shard_id shard) const noexcept {
+    return shard == system_shard ? std::size_t{options.shard_count} : shard;
+  }
 
   std::string path(const char* name) const { return (options.folder / name).string(); }
   rocksdb::Env& environment() const { return *(options.environment ? options.environment : rocksdb::Env::Default()); }
@@ -245,11 +332,23 @@ struct store::state {
   store_options options;
   std::shared_ptr<rocksdb::Cache> cache;
   /// By shard: up to where the log is both durable and applied.
+  /// Of a group: up to where it is applied.
   std::vector<std::atomic<std::uint64_t>> marks;
+  std::vector<std::atomic<bool>> grouped; ///< It is a group's.
+  std::vector<applied_commands> recent;   ///< Of groups that have begun.
+  std::vector<std::uint64_t> last_logged; ///< The same: the last index that the log may hold.
   std::atomic<std::uint64_t> log_bytes{0};
 
   mutable std::shared_mutex opening; ///< Held alone while the databases are replaced.
   std::unique_ptr<rocksdb::DB> log, states;
+
+  struct snapshot_of {
+    shard_id shard = 0;
+    std::shared_ptr<const rocksdb::Snapshot> held; ///< Let go under `opening`.
+  };
+  mutable std::mutex snapshots_mutex; ///< Taken behind `opening`.
+  std::map<std::uint64_t, snapshot_of> snapshots;
+  std::uint64_t next_snapshot = 1;
 
   state_view cached, disk;
 };
@@ -352,10 +451,8 @@ result<void> store::state::check_format() {
     entries->SeekToFirst();
     if (entries->Valid())
       return error{errc::storage_failure, "there is a log but its state is missing: restore a backup"};
-    auto without_wal = rocksdb::WriteOptions{};
-    without_wal.disableWAL = true;
     found = codec::encode(codec::store_format{1, options.shard_count});
-    in_state = states->Put(without_wal, keys::format_key(), found);
+    in_state = states->Put(without_log(), keys::format_key(), found);
     if (in_state.ok())
       in_state = states->Flush({});
   }
@@ -372,22 +469,35 @@ result<void> store::state::check_format() {
   auto logged = std::string{};
   auto in_log = log->Get({}, keys::format_key(), &logged);
   if (in_log.IsNotFound()) {
-    for (auto shard = std::uint32_t{0}; shard < options.shard_count; ++shard) {
-      const auto applied = applied_in_state(static_cast<shard_id>(shard));
+    for (auto place = std::size_t{0}; place < places(); ++place) {
+      const auto applied = applied_in_state(shard_at(place));
       if (!applied)
         return applied.error();
       if (*applied != 0)
         return error{errc::storage_failure, "there is a state but its log is missing: restore a backup"};
     }
-    auto synced = rocksdb::WriteOptions{};
-    synced.sync = true;
-    in_log = log->Put(synced, keys::format_key(), found);
+    in_log = log->Put(synced(), keys::format_key(), found);
     logged = found;
   }
   if (!in_log.ok())
     return to_error(in_log, "read format");
   if (logged != found)
     return error{errc::storage_failure, "log and state belong to different stores"};
+  return {};
+}
+
+/// A lone node would take what is not committed for true, and what it adds would be unknown to the others.
+result<void> store::state::find_groups() {
+  for (auto place = std::size_t{0}; place < places(); ++place) {
+    auto found = std::string{};
+    const auto status = log->Get({}, keys::hard_state_key(shard_at(place)), &found);
+    if (!status.ok() && !status.IsNotFound())
+      return to_error(status, "read hard state");
+    grouped[place] = status.ok();
+    if (status.ok() && !options.is_in_cluster)
+      return error{errc::storage_failure, "the store in " + options.folder.string() +
+                                              " belongs to a node of a cluster and can not be used alone"};
+  }
   return {};
 }
 
@@ -408,15 +518,15 @@ result<std::uint64_t> store::state::applied_in_state(shard_id shard) const {
 /// Removes what the log holds beyond the marks.
 result<void> store::state::cut_off() {
   auto batch = rocksdb::WriteBatch{};
-  for (auto shard = std::uint32_t{0}; shard < options.shard_count; ++shard) {
-    const auto id = static_cast<shard_id>(shard);
-    if (auto status = batch.DeleteRange(keys::log_key(id, marks[shard] + 1), keys::after_prefix(keys::log_prefix(id)));
+  for (auto place = std::size_t{0}; place < places(); ++place) {
+    const auto id = shard_at(place);
+    if (grouped[place])
+      continue;
+    if (auto status = batch.DeleteRange(keys::log_key(id, marks[place] + 1), keys::after_prefix(keys::log_prefix(id)));
         !status.ok())
       return to_error(status, "cut off log");
   }
-  auto synced = rocksdb::WriteOptions{};
-  synced.sync = true;
-  if (auto status = log->Write(synced, &batch); !status.ok())
+  if (auto status = log->Write(synced(), &batch); !status.ok())
     return to_error(status, "cut off log");
   return {};
 }
@@ -425,8 +535,8 @@ result<void> store::state::replay() {
   auto how = rocksdb::ReadOptions{};
   how.fill_cache = false;
   const auto entries = std::unique_ptr<rocksdb::Iterator>{log->NewIterator(how)};
-  for (auto shard = std::uint32_t{0}; shard < options.shard_count; ++shard)
-    if (auto done = replay_shard(static_cast<shard_id>(shard), *entries); !done)
+  for (auto place = std::size_t{0}; place < places(); ++place)
+    if (auto done = replay_shard(shard_at(place), *entries); !done)
       return done;
   return {};
 }
@@ -435,6 +545,10 @@ result<void> store::state::replay_shard(shard_id shard, rocksdb::Iterator& entri
   const auto applied = applied_in_state(shard);
   if (!applied)
     return applied.error();
+  if (grouped[place_of(shard)]) {
+    marks[place_of(shard)] = *applied;
+    return {};
+  }
   auto next = *applied + 1;
   auto batch = std::vector<log_entry>{};
   auto batch_bytes = std::size_t{0};
@@ -462,7 +576,7 @@ result<void> store::state::replay_shard(shard_id shard, rocksdb::Iterator& entri
   if (!entries.status().ok())
     return to_error(entries.status(), "replay");
   log_bytes += batch_bytes;
-  marks[shard] = next - 1;
+  marks[place_of(shard)] = next - 1;
   return batch.empty() ? result<void>{} : write_state(batch);
 }
 
@@ -479,6 +593,8 @@ result<std::unique_ptr<store>> store::open(store_options options) {
     return done.error();
   if (auto done = s->check_format(); !done)
     return done.error();
+  if (auto done = s->find_groups(); !done)
+    return done.error();
   if (auto done = s->replay(); !done)
     return done.error();
   return std::unique_ptr<store>{new store{std::move(s)}};
@@ -486,7 +602,9 @@ result<std::unique_ptr<store>> store::open(store_options options) {
 
 store::store(std::unique_ptr<state> s) : state_(std::move(s)) {}
 
-store::~store() = default;
+store::~store() {
+  state_->release_snapshots();
+}
 
 const store_options& store::options() const noexcept {
   return state_->options;
@@ -499,7 +617,7 @@ const reader& store::view(tier t) const noexcept {
 // -- writes
 // ------------------------------------------------------------------------------------------------------------
 
-result<void> store::append(std::span<const log_entry> entries) {
+result<void> store::append(std::span<const log_entry> entries, std::span<const log_write> groups) {
   auto batch = rocksdb::WriteBatch{};
   auto bytes = std::size_t{0};
   for (const auto& x : entries) {
@@ -511,15 +629,58 @@ result<void> store::append(std::span<const log_entry> entries) {
       return to_error(status, "append");
     bytes += key.size() + header.size() + x.data.size();
   }
+  for (const auto& x : groups)
+    if (auto done = state_->add(batch, x, bytes); !done)
+      return done;
   const auto lock = std::shared_lock{state_->opening};
   if (!state_->log)
     return error{errc::storage_failure, "the store is closed after a failure"};
-  auto synced = rocksdb::WriteOptions{};
-  synced.sync = true;
-  if (auto status = state_->log->Write(synced, &batch); !status.ok())
+  if (auto status = state_->log->Write(synced(), &batch); !status.ok())
     return to_error(status, "append");
   state_->log_bytes += bytes;
+  for (const auto& x : groups)
+    if (x.hard)
+      state_->grouped[state_->place_of(x.shard)] = true;
   return {};
+}
+
+/// What the new entries do not overwrite is erased one by one: range deletions would come with every batch, and make
+/// every read slower.
+result<void> store::state::add(rocksdb::WriteBatch& to, const log_write& x, std::size_t& bytes) {
+  if (!has(x.shard))
+    return error{errc::storage_failure, "no such shard"};
+  auto failed = rocksdb::Status{};
+  const auto keep = [&](const rocksdb::Status& status) {
+    if (failed.ok())
+      failed = status;
+  };
+  auto& last = last_logged[place_of(x.shard)];
+  if (x.hard)
+    keep(to.Put(keys::hard_state_key(x.shard), codec::encode(*x.hard)));
+  if (x.first_index != 0 && x.snapshot) {
+    keep(to.DeleteRange(keys::log_key(x.shard, 0), keys::after_prefix(keys::log_prefix(x.shard))));
+    last = 0;
+  } else if (x.first_index != 0) {
+    for (auto index = x.first_index + x.entries.size(); index <= last; ++index)
+      keep(to.Delete(keys::log_key(x.shard, index)));
+    last = 0;
+  }
+  auto index = x.first_index;
+  for (const auto& one : x.entries) {
+    const auto key = keys::log_key(x.shard, index++);
+    const auto header = codec::encode_log_header(one.term, one.what);
+    const rocksdb::Slice key_parts[] = {slice(key)};
+    const rocksdb::Slice value_parts[] = {slice(header), slice(*one.data)};
+    keep(to.Put({key_parts, 1}, {value_parts, 2}));
+    bytes += key.size() + header.size() + one.data->size();
+  }
+  if (x.first_index != 0)
+    last = index - 1;
+  if (x.snapshot)
+    keep(to.Put(keys::log_snapshot_key(x.shard), codec::encode(*x.snapshot)));
+  if (x.trim_to != 0)
+    keep(to.DeleteRange(keys::log_key(x.shard, 0), keys::log_key(x.shard, x.trim_to + 1)));
+  return failed.ok() ? result<void>{} : to_error(failed, "append");
 }
 
 result<void> store::apply(std::span<const log_entry> entries) {
@@ -529,7 +690,30 @@ result<void> store::apply(std::span<const log_entry> entries) {
   if (auto done = state_->write_state(entries); !done)
     return done;
   for (const auto& x : entries)
-    state_->marks[x.shard].store(x.index, std::memory_order_release);
+    state_->marks[state_->place_of(x.shard)].store(x.index, std::memory_order_release);
+  return {};
+}
+
+result<void> store::apply(std::span<const group_apply> groups) {
+  const auto lock = std::shared_lock{state_->opening};
+  if (!state_->states)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  auto batch = state_batch{*state_->states};
+  auto reached = std::map<shard_id, std::uint64_t>{};
+  for (const auto& x : groups) {
+    if (!state_->has(x.shard) || x.entries.empty())
+      return error{errc::storage_failure, "nothing to apply, or to no shard"};
+    auto [at, is_first] = reached.try_emplace(x.shard, last_index(x.shard));
+    if (x.first_index != at->second + 1)
+      return error{errc::storage_failure, "shard " + std::to_string(x.shard) + " is at " + std::to_string(at->second) +
+                                              ", so entry " + std::to_string(x.first_index) + " can not be applied"};
+    at->second += x.entries.size();
+    batch.add(x, state_->recent[state_->place_of(x.shard)]);
+  }
+  if (auto done = batch.write(); !done)
+    return done;
+  for (const auto& [shard, index] : reached)
+    state_->marks[state_->place_of(shard)].store(index, std::memory_order_release);
   return {};
 }
 
@@ -542,7 +726,284 @@ result<void> store::state::write_state(std::span<const log_entry> entries) {
 }
 
 std::uint64_t store::last_index(shard_id shard) const noexcept {
-  return state_->marks[shard].load(std::memory_order_acquire);
+  return state_->marks[state_->place_of(shard)].load(std::memory_order_acquire);
+}
+
+// -- groups ----------------------------------------------------------------------------------------------------------
+
+result<group_log> store::begin(shard_id shard, std::size_t bytes_max) {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  if (!s.log || !s.states)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  if (!s.has(shard) || !s.grouped[s.place_of(shard)])
+    return error{errc::item_not_found, "shard " + std::to_string(shard) + " has no member here"};
+  auto found = std::string{};
+  if (auto status = s.states->Get({}, keys::installing_key(shard), &found); status.ok()) {
+    if (auto done = s.wipe(shard); !done)
+      return done.error();
+  } else if (!status.IsNotFound()) {
+    return to_error(status, "begin");
+  }
+  auto out = group_log{};
+  if (auto status = s.log->Get({}, keys::hard_state_key(shard), &found); !status.ok())
+    return to_error(status, "read hard state");
+  const auto hard = codec::decode_hard_state(found);
+  if (!hard)
+    return hard.error();
+  out.hard = *hard;
+  if (auto status = s.log->Get({}, keys::log_snapshot_key(shard), &found); status.ok()) {
+    auto snapshot = codec::decode_log_snapshot(found);
+    if (!snapshot)
+      return snapshot.error();
+    out.snapshot = *std::move(snapshot);
+    out.first_index = out.snapshot->index + 1;
+  } else if (!status.IsNotFound()) {
+    return to_error(status, "read snapshot");
+  }
+  const auto applied = s.applied_in_state(shard);
+  if (!applied)
+    return applied.error();
+  out.applied = *applied;
+  if (out.snapshot && out.applied < out.snapshot->index)
+    return error{errc::corrupt_record, "the state of shard " + std::to_string(shard) + " is older than its log"};
+  s.marks[s.place_of(shard)] = out.applied;
+  if (auto done = s.load_recent(shard, out.applied); !done)
+    return done.error();
+  if (auto done = s.load_entries(shard, bytes_max, out); !done)
+    return done.error();
+  return out;
+}
+
+/// The log first: were it the last to go, a start between would take the state for the one that it leads to.
+result<void> store::state::wipe(shard_id shard) {
+  auto batch = rocksdb::WriteBatch{};
+  batch.DeleteRange(keys::log_prefix(shard), keys::after_prefix(keys::log_prefix(shard)));
+  batch.Delete(keys::log_snapshot_key(shard));
+  if (auto status = log->Write(synced(), &batch); !status.ok())
+    return to_error(status, "wipe log");
+  batch.Clear();
+  batch.DeleteRange(keys::shard_prefix(shard), keys::after_prefix(keys::shard_prefix(shard)));
+  if (auto status = states->Write(without_log(), &batch); !status.ok())
+    return to_error(status, "wipe state");
+  return {};
+}
+
+result<void> store::state::load_recent(shard_id shard, std::uint64_t applied) {
+  auto& known = recent[place_of(shard)];
+  known.clear();
+  auto found = std::vector<codec::applied_command>{};
+  const auto prefix = keys::applied_commands_prefix(shard);
+  const auto end = keys::after_prefix(prefix);
+  const auto bound = slice(end);
+  auto how = rocksdb::ReadOptions{};
+  how.iterate_upper_bound = &bound;
+  how.total_order_seek = true;
+  how.fill_cache = false;
+  const auto i = std::unique_ptr<rocksdb::Iterator>{states->NewIterator(how)};
+  for (i->Seek(slice(prefix)); i->Valid(); i->Next()) {
+    const auto one = codec::decode_applied_command(view_of(i->value()));
+    if (!one)
+      return one.error();
+    if (one->index + sent_again_within > applied)
+      found.push_back(*one);
+  }
+  if (!i->status().ok())
+    return to_error(i->status(), "begin");
+  std::sort(found.begin(), found.end(), [](auto& a, auto& b) { return a.index < b.index; });
+  for (const auto& one : found)
+    known.add(one);
+  return {};
+}
+
+result<void> store::state::load_entries(shard_id shard, std::size_t bytes_max, group_log& out) {
+  auto entries = std::deque<group_entry>{};
+  auto bytes = std::size_t{0};
+  const auto covered = out.snapshot ? out.snapshot->index : 0;
+  auto first = std::uint64_t{0}, next = std::uint64_t{0};
+  const auto i = std::unique_ptr<rocksdb::Iterator>{log->NewIterator({})};
+  for (i->Seek(keys::log_key(shard, 0)); i->Valid(); i->Next()) {
+    const auto index = keys::log_index(view_of(i->key()));
+    if (keys::shard_in(view_of(i->key())) != shard || index == 0)
+      break;
+    if (next == 0)
+      first = next = index;
+    auto entry = codec::decode_log_entry(shard, index, view_of(i->value()));
+    if (!entry)
+      return entry.error();
+    if (index != next++ || first > covered + 1)
+      return error{errc::corrupt_record,
+                   "the log of shard " + std::to_string(shard) + " lacks entries before " + std::to_string(index)};
+    bytes += entry->data.size();
+    entries.push_back({entry->term, entry->what, std::make_shared<const std::string>(std::move(entry->data))});
+    for (; bytes > bytes_max && first <= covered && !entries.empty(); ++first) {
+      bytes -= entries.front().data->size();
+      entries.pop_front();
+    }
+  }
+  if (!i->status().ok())
+    return to_error(i->status(), "read log");
+  last_logged[place_of(shard)] = next == 0 ? 0 : next - 1;
+  if (entries.empty())
+    return {};
+  out.first_index = first;
+  out.entries.assign(std::make_move_iterator(entries.begin()), std::make_move_iterator(entries.end()));
+  return {};
+}
+
+/// Marked, until all is gone: whoever starts between finds that there is nothing.
+result<void> store::erase_group(shard_id shard) {
+  if (auto done = begin_install(shard); !done)
+    return done;
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  if (auto status = s.states->Flush({}); !status.ok())
+    return to_error(status, "erase a member");
+  auto batch = rocksdb::WriteBatch{};
+  batch.DeleteRange(keys::log_prefix(shard), keys::after_prefix(keys::log_snapshot_key(shard)));
+  if (auto status = s.log->Write(synced(), &batch); !status.ok())
+    return to_error(status, "erase a member");
+  s.grouped[s.place_of(shard)] = false;
+  s.last_logged[s.place_of(shard)] = 0;
+  if (auto status = s.states->Delete(without_log(), keys::installing_key(shard)); !status.ok())
+    return to_error(status, "erase a member");
+  return {};
+}
+
+result<void> store::begin_install(shard_id shard) {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  if (!s.states)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  if (!s.has(shard) || !s.grouped[s.place_of(shard)])
+    return error{errc::item_not_found, "shard " + std::to_string(shard) + " has no member here"};
+  auto batch = rocksdb::WriteBatch{};
+  batch.DeleteRange(keys::shard_prefix(shard), keys::after_prefix(keys::shard_prefix(shard)));
+  batch.Put(keys::installing_key(shard), {});
+  if (auto status = s.states->Write(without_log(), &batch); !status.ok())
+    return to_error(status, "install");
+  s.marks[s.place_of(shard)] = 0;
+  s.recent[s.place_of(shard)].clear();
+  return {};
+}
+
+result<void> store::install(shard_id shard, std::string_view chunk) {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  if (!s.states)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  auto batch = rocksdb::WriteBatch{};
+  auto from = codec::byte_reader{chunk};
+  while (!from.at_end()) {
+    const auto key = from.string();
+    const auto value = from.string();
+    if (!from.ok() || key.size() < 3 || keys::shard_in(key) != shard || keys::is_mark(key))
+      return error{errc::corrupt_record, "not a part of the state of shard " + std::to_string(shard)};
+    batch.Put(slice(key), slice(value));
+  }
+  const auto status = s.states->Write(without_log(), &batch);
+  return status.ok() ? result<void>{} : to_error(status, "install");
+}
+
+result<void> store::end_install(shard_id shard, std::uint64_t index) {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  if (!s.states)
+    return error{errc::storage_failure, "the store is closed after a failure"};
+  auto batch = rocksdb::WriteBatch{};
+  batch.Put(keys::applied_key(shard), big_endian(index));
+  batch.Delete(keys::installing_key(shard));
+  if (auto status = s.states->Write(without_log(), &batch); !status.ok())
+    return to_error(status, "install");
+  s.marks[s.place_of(shard)] = index;
+  return s.load_recent(shard, index);
+}
+
+result<store::held_snapshot> store::open_snapshot(shard_id shard) {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  if (!s.states || !s.has(shard))
+    return error{errc::storage_failure, "the store is closed after a failure, or has no such shard"};
+  const auto guard = std::scoped_lock{s.snapshots_mutex};
+  const auto id = s.next_snapshot++;
+  const auto release = [states = s.states.get()](const rocksdb::Snapshot* x) { states->ReleaseSnapshot(x); };
+  s.snapshots[id] = {shard, {s.states->GetSnapshot(), release}};
+  return held_snapshot{id, last_index(shard)};
+}
+
+result<state_chunk> store::read_snapshot(std::uint64_t id, std::string_view after, std::size_t bytes_max) const {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  auto from = state::snapshot_of{};
+  {
+    const auto guard = std::scoped_lock{s.snapshots_mutex};
+    if (const auto found = s.snapshots.find(id); found != s.snapshots.end())
+      from = found->second;
+  }
+  if (!from.held)
+    return error{errc::item_not_found, "the snapshot is closed"};
+  const auto first = keys::shard_prefix(from.shard);
+  const auto end = keys::after_prefix(first);
+  const auto bound = slice(end);
+  auto how = rocksdb::ReadOptions{};
+  how.snapshot = from.held.get();
+  how.iterate_upper_bound = &bound;
+  how.total_order_seek = true;
+  how.fill_cache = false;
+  auto out = state_chunk{};
+  auto to = codec::byte_writer{out.bytes};
+  const auto i = std::unique_ptr<rocksdb::Iterator>{s.states->NewIterator(how)};
+  for (i->Seek(slice(after.empty() ? std::string_view{first} : after)); i->Valid(); i->Next()) {
+    const auto key = view_of(i->key());
+    if (key == after || keys::is_mark(key))
+      continue;
+    if (out.bytes.size() >= bytes_max)
+      return out;
+    to.string(key);
+    to.string(view_of(i->value()));
+    out.last_key = key;
+  }
+  if (!i->status().ok())
+    return to_error(i->status(), "read snapshot");
+  out.is_last = true;
+  return out;
+}
+
+void store::close_snapshot(std::uint64_t id) {
+  auto& s = *state_;
+  const auto lock = std::shared_lock{s.opening};
+  const auto guard = std::scoped_lock{s.snapshots_mutex};
+  s.snapshots.erase(id);
+}
+
+/// Before the database goes.
+void store::state::release_snapshots() {
+  const auto guard = std::scoped_lock{snapshots_mutex};
+  snapshots.clear();
+}
+
+std::vector<shard_id> store::groups() const {
+  auto out = std::vector<shard_id>{};
+  for (auto place = std::size_t{0}; place < state_->places(); ++place)
+    if (state_->grouped[place])
+      out.push_back(state_->shard_at(place));
+  return out;
+}
+
+bool store::is_group(shard_id shard) const noexcept {
+  return state_->has(shard) && state_->grouped[state_->place_of(shard)];
+}
+
+std::vector<group_entry> store::entries(shard_id shard, std::uint64_t first, std::size_t count) const {
+  auto out = std::vector<group_entry>{};
+  auto next = first;
+  (void)read_log(shard, first, [&](const log_entry& x) {
+    if (x.index != next++ || out.size() >= count)
+      return false;
+    out.push_back({x.term, x.what, std::make_shared<const std::string>(x.data)});
+    return out.size() < count;
+  });
+  return out;
 }
 
 // -- after a failure
@@ -569,6 +1030,7 @@ result<void> store::reopen() {
   auto& s = *state_;
   const auto alone = std::unique_lock{s.opening};
   auto before = std::vector<std::uint64_t>(s.marks.begin(), s.marks.end());
+  s.release_snapshots();
   s.states.reset();
   s.log.reset();
   s.log_bytes = 0;
@@ -577,12 +1039,15 @@ result<void> store::reopen() {
       return done;
     if (auto done = s.check_format(); !done)
       return done;
+    if (auto done = s.find_groups(); !done)
+      return done;
     if (auto done = s.cut_off(); !done)
       return done;
     if (auto done = s.replay(); !done)
       return done;
-    if (!std::equal(before.begin(), before.end(), s.marks.begin(), s.marks.end()))
-      return error{errc::storage_failure, "the disk lost acknowledged entries: restore a backup"};
+    for (auto place = std::size_t{0}; place < s.places(); ++place)
+      if (!s.grouped[place] && before[place] != s.marks[place])
+        return error{errc::storage_failure, "the disk lost acknowledged entries: restore a backup"};
     return {};
   };
   auto done = recover();
@@ -601,7 +1066,7 @@ std::vector<std::uint64_t> store::applied() const {
   return {state_->marks.begin(), state_->marks.end()};
 }
 
-result<void> store::flush_and_trim() {
+result<std::vector<std::uint64_t>> store::flush_and_trim() {
   auto& s = *state_;
   const auto lock = std::shared_lock{s.opening};
   if (!s.log || !s.states)
@@ -611,11 +1076,11 @@ result<void> store::flush_and_trim() {
   if (auto status = s.states->Flush({}); !status.ok())
     return to_error(status, "flush state");
   auto batch = rocksdb::WriteBatch{};
-  for (auto shard = std::uint32_t{0}; shard < s.options.shard_count; ++shard) {
-    const auto id = static_cast<shard_id>(shard);
-    if (covered[shard] == 0)
+  for (auto place = std::size_t{0}; place < s.places(); ++place) {
+    const auto id = s.shard_at(place);
+    if (covered[place] == 0 || s.grouped[place])
       continue;
-    if (auto status = batch.DeleteRange(keys::log_key(id, 0), keys::log_key(id, covered[shard] + 1)); !status.ok())
+    if (auto status = batch.DeleteRange(keys::log_key(id, 0), keys::log_key(id, covered[place] + 1)); !status.ok())
       return to_error(status, "trim log");
   }
   if (auto status = s.log->Write({}, &batch); !status.ok())
@@ -624,7 +1089,7 @@ result<void> store::flush_and_trim() {
   if (auto status = s.log->Flush({}); !status.ok())
     return to_error(status, "trim log");
   s.log_bytes -= std::min(bytes, s.log_bytes.load());
-  return {};
+  return covered;
 }
 
 std::uint64_t store::log_bytes() const noexcept {

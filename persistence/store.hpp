@@ -3,9 +3,14 @@
 // The log (WAL, every batch synced) is the truth. The state (no WAL) is written in batches that carry the index of the
 // log entry they end with, per shard; it has one column family, so whatever RocksDB flushed of it is a state as it was
 // after some batch. A start replays the log from there. What the state has flushed, the log may forget.
+//
+// That is a lone node's shard. A shard with a hard state belongs to a member of a Raft group
+// (cluster/group_replica.hpp): what its log holds need not be committed, so a start leaves log and state as they are,
+// and the member says what is applied, what is cut off and what is trimmed.
 #pragma once
 
 #include "persistence/keys.hpp"
+#include "persistence/log.hpp"
 #include "persistence/reader.hpp"
 #include "protocol/error.hpp"
 
@@ -36,16 +41,7 @@ struct store_options {
   std::size_t table_bytes_max = 64 << 20;
   int open_files_max = 256; ///< Tables of the state that are kept open, at least 20; the rest is for sockets.
   rocksdb::Env* environment = nullptr; ///< For tests: a disk that fails on demand.
-};
-
-/// One entry of a shard's log.
-struct log_entry {
-  enum class kind : std::uint8_t { command = 1, barrier = 2, configuration = 3 };
-  shard_id shard = 0;
-  std::uint64_t index = 0; ///< From 1.
-  std::uint64_t term = 1;
-  kind what = kind::command;
-  std::string data; ///< Of a command: `command::encode()`.
+  bool is_in_cluster = false;          ///< Else a store with logs of groups is refused.
 };
 
 /// Opened once per process. Writing calls come from one thread (the writer's), the maintenance calls from another;
@@ -55,7 +51,7 @@ struct log_entry {
 class store {
 public:
   /// Opens or makes both databases and replays the log into the state. Fails with `storage_failure`: not our format,
-  /// another shard count, locked by another process, disk trouble; the text says which.
+  /// another shard count, locked by another process, a cluster's, disk trouble; the text says which.
   static result<std::unique_ptr<store>> open(store_options options);
   ~store();
 
@@ -66,23 +62,63 @@ public:
 
   // -- the writer's thread --
 
-  /// One synced batch.
-  result<void> append(std::span<const log_entry> entries);
+  /// One synced batch. A shard's first hard state makes it a group's.
+  result<void> append(std::span<const log_entry> entries, std::span<const log_write> groups = {});
   /// One batch of their changes into the state, and the index each shard has reached. `corrupt_record` changes nothing.
   result<void> apply(std::span<const log_entry> entries);
+  /// The same for groups. What each was applied up to must have been known to `begin`. A command of a known origin and
+  /// sequence that was applied less than `sent_again_within` indexes ago changes nothing; nor does a malformed one.
+  result<void> apply(std::span<const group_apply> groups);
   std::uint64_t last_index(shard_id shard) const noexcept;
   /// Closes both, opens them again, cuts off what the log holds beyond the indexes that were both appended and applied
-  /// (it was never acknowledged), and replays. Reads with tier `disk` wait meanwhile.
+  /// (it was never acknowledged), and replays. Reads with tier `disk` wait meanwhile. Groups are left as they are
+  /// found, their states as they were last flushed: their members begin again.
   result<void> reopen();
   /// Writes, syncs and removes a file beside the databases: whether trying `reopen` has a point.
   result<void> probe() const;
 
+  // -- the writer's thread: groups --
+
+  /// What a member begins with; entries that the snapshot covers only as far as all together are `bytes_max`. When a
+  /// state was being replaced and is not whole, log and state are wiped: the member keeps its term and its vote only.
+  /// Fails with `item_not_found` when the shard is no group's, with `corrupt_record` when log and state do not belong
+  /// together.
+  result<group_log> begin(shard_id shard, std::size_t bytes_max);
+  /// Log, state and hard state; the shard is no group's any more.
+  result<void> erase_group(shard_id shard);
+
+  /// A state from elsewhere takes the place of this one, in three steps. Until the last is flushed a start finds that
+  /// there is none.
+  result<void> begin_install(shard_id shard);
+  /// `corrupt_record`: not bytes of a chunk, or not of that shard; nothing was changed.
+  result<void> install(shard_id shard, std::string_view chunk);
+  result<void> end_install(shard_id shard, std::uint64_t index);
+
+  /// Holds a shard's state as it is now, for `read_snapshot`.
+  struct held_snapshot {
+    std::uint64_t id = 0, index = 0;
+  };
+  result<held_snapshot> open_snapshot(shard_id shard);
+
+  // -- from any thread --
+
+  /// The keys behind `after` (empty: from the first), a little more than `bytes_max`. Fails with `item_not_found` when
+  /// the snapshot is closed; a `reopen` closes all.
+  result<state_chunk> read_snapshot(std::uint64_t id, std::string_view after, std::size_t bytes_max) const;
+  void close_snapshot(std::uint64_t id);
+
+  std::vector<shard_id> groups() const;
+  bool is_group(shard_id shard) const noexcept;
+  /// Of a group's log: from `first` at most `count`; fewer when they are not there.
+  std::vector<group_entry> entries(shard_id shard, std::uint64_t first, std::size_t count) const;
+
   // -- the maintenance thread --
 
-  /// Applied indexes of all shards, by shard.
+  /// Applied indexes of all shards, by shard; behind them that of the system shard.
   std::vector<std::uint64_t> applied() const;
-  /// Makes durable what is applied; then forgets the log up to what was applied when it began.
-  result<void> flush_and_trim();
+  /// Makes durable what is applied; then forgets the log of lone shards up to what was applied when it began: that is
+  /// what it returns.
+  result<std::vector<std::uint64_t>> flush_and_trim();
   /// Bytes of entries in the log since the last trim, keys included.
   std::uint64_t log_bytes() const noexcept;
   std::uint64_t disk_bytes() const; ///< Of both folders, as files.

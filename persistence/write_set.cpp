@@ -86,6 +86,16 @@ result<command> command::decode(std::string_view bytes) {
   return out;
 }
 
+std::pair<std::uint64_t, std::uint64_t> origin_of(std::string_view encoded_command) noexcept {
+  auto from = codec::byte_reader{encoded_command};
+  const auto version = from.byte();
+  const auto origin = from.fixed64();
+  const auto sequence = from.fixed64();
+  if (!from.ok() || version != command_version)
+    return {};
+  return {origin, sequence};
+}
+
 result<void> for_each_change(std::string_view encoded_command, shard_id shard,
                              const std::function<void(const change&)>& visit) {
   auto from = codec::byte_reader{encoded_command};

@@ -55,8 +55,8 @@ struct change {
 ///     command := 01 <origin 8> <sequence 8> change*
 struct command {
   /// Which client of the log (a user actor's life on one node, drawn at random), and its count of commands, from 1.
-  /// A command that is sent again, because its outcome was unknown, keeps both. With one node nothing is sent again;
-  /// the cluster layer will note the last applied sequence of each origin here and skip what it has seen.
+  /// A command that is sent again, because its outcome was unknown, keeps both: groups apply it once (store.hpp). With
+  /// one node nothing is sent again. Origin 0 is for what never is.
   std::uint64_t origin = 0;
   std::uint64_t sequence = 0;
   write_set changes;
@@ -65,6 +65,9 @@ struct command {
   /// Also checks every change; `corrupt_record` if any is malformed.
   static result<command> decode(std::string_view bytes);
 };
+
+/// Origin and sequence of an encoded command; zeros when it is none.
+std::pair<std::uint64_t, std::uint64_t> origin_of(std::string_view encoded_command) noexcept;
 
 /// Visits the changes of an encoded command without copying. Fails with `corrupt_record` when the bytes are malformed
 /// or a key belongs to another shard than `shard`; earlier changes have been visited then: check before, with an

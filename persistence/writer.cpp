@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <pthread.h>
@@ -33,14 +34,44 @@ struct error stopped() {
   return {errc::storage_failure, "the store is stopped"};
 }
 
-/// A command, or a read that comes after the commands before it.
+/// What a member of a group asks for: one of the three.
+struct group_request {
+  std::uint64_t life = 0; ///< 0: of any.
+  std::vector<log_write> writes;
+  std::optional<group_apply> applies;
+  std::function<result<void>(store*)> task;
+  std::function<void(result<void>)> done; ///< Not of a task.
+  std::size_t bytes = 0;
+
+  void answer(const result<void>& how) {
+    if (task)
+      (void)std::exchange(task, {})(nullptr);
+    else if (done)
+      std::exchange(done, {})(how);
+  }
+};
+
+/// A command, or a read that comes after the commands before it, or a group's.
 struct request {
   log_entry entry;
   writer::completion done;
   std::function<void(const reader&)> read;
+  std::unique_ptr<group_request> group;
 
-  std::size_t size_bytes() const { return entry.data.size() + request_overhead_bytes; }
+  std::size_t size_bytes() const { return entry.data.size() + request_overhead_bytes + (group ? group->bytes : 0); }
 };
+
+std::size_t bytes_of(const std::vector<group_entry>& entries) {
+  auto out = std::size_t{0};
+  for (const auto& x : entries)
+    out += x.data->size() + sizeof x;
+  return out;
+}
+
+/// Of that, there is no more to be said to the caller.
+bool is_harmless(errc x) {
+  return x == errc::corrupt_record || x == errc::item_not_found;
+}
 
 std::thread start_thread(const char* name, std::function<void()> run) {
   auto thread = std::thread{std::move(run)};
@@ -51,12 +82,12 @@ std::thread start_thread(const char* name, std::function<void()> run) {
 /// Threads that run functions in the order they came; for reads that may wait for the disk.
 class read_pool {
 public:
-  read_pool(const reader& from, std::size_t threads, std::size_t waiting_max) : from_(from), waiting_max_(waiting_max) {
+  read_pool(const store& from, std::size_t threads, std::size_t waiting_max) : from_(from), waiting_max_(waiting_max) {
     for (auto i = std::size_t{0}; i < threads; ++i)
       threads_.push_back(start_thread("store-read", [this] { run(); }));
   }
 
-  result<void> add(std::function<void(const reader&)> f) {
+  result<void> add(std::function<void(const store&)> f) {
     const auto lock = std::scoped_lock{mutex_};
     if (stopping_)
       return stopped();
@@ -94,11 +125,11 @@ private:
     }
   }
 
-  const reader& from_;
+  const store& from_;
   const std::size_t waiting_max_;
   std::mutex mutex_;
   std::condition_variable more_;
-  std::deque<std::function<void(const reader&)>> waiting_;
+  std::deque<std::function<void(const store&)>> waiting_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
@@ -111,7 +142,13 @@ struct writer::state {
   // -- the writer's thread --
   void run();
   void work(std::vector<request>& taken);
-  void write(std::vector<log_entry>& entries, std::span<request> requests);
+  void run_task(std::span<request> one);
+  void write(std::span<request> requests);
+  bool is_stale(const request& x) const { return x.group && x.group->life != 0 && x.group->life != life; }
+  void tell(writer::group_event::kind what);
+  void tell_flushed(const std::vector<std::uint64_t>& up_to);
+  void answer_flushes(const result<void>& how);
+  result<void> flush();
   void fail(struct error why, std::span<request> rest);
   void try_to_recover();
   void change_health(storage_health next);
@@ -123,7 +160,8 @@ struct writer::state {
   void note_written();
   void look_at_disk(std::uint64_t wanted_bytes);
 
-  result<void> accept(request added, bool also_while_failed);
+  result<void> accept(request added, bool also_while_failed, bool even_when_full = false);
+  void accept_group(std::unique_ptr<group_request> x);
 
   std::unique_ptr<store> db;
   const writer_options options;
@@ -132,7 +170,7 @@ struct writer::state {
   mutable std::mutex mutex; ///< Guards what follows, up to the next blank line.
   std::condition_variable more;
   std::vector<request> queue;
-  std::size_t queue_bytes = 0;
+  std::atomic<std::size_t> queue_bytes{0}; ///< Read by anybody.
   bool sleeping = false;
   bool stopping = false;
   storage_health health;   ///< Changed by the writer's thread only.
@@ -140,8 +178,12 @@ struct writer::state {
   std::optional<struct error> maintenance_failure;
 
   std::vector<std::uint64_t> next_index; ///< By shard; the writer's thread only.
-  bool failed = false;                   ///< The writer's thread only.
-  clock::time_point retry_at;            ///< While failed; the writer's thread only.
+  std::uint64_t life = 1;                ///< One more with each failure; the writer's thread only.
+  std::vector<log_entry> entries;        ///< Of one batch, as the next two; the writer's thread only.
+  std::vector<log_write> writes;
+  std::vector<group_apply> applies;
+  bool failed = false;        ///< The writer's thread only.
+  clock::time_point retry_at; ///< While failed; the writer's thread only.
 
   std::mutex maintenance_mutex; ///< Guards what follows, up to the next blank line.
   std::condition_variable maintenance_due;
@@ -149,7 +191,11 @@ struct writer::state {
   bool maintenance_paused = false;
   bool maintenance_stopping = false;
   std::uint64_t free_bytes_min;
-  clock::time_point look_at; ///< When to look at the disk again.
+  clock::time_point look_at;                              ///< When to look at the disk again.
+  std::vector<std::function<void(result<void>)>> flushes; ///< Who waits for the next.
+
+  std::mutex watch_mutex; ///< Held while they are called.
+  std::map<shard_id, std::function<void(const writer::group_event&)>> watchers;
 
   std::mutex report_mutex; ///< Held while `on_health` runs, so that reports come in order.
 
@@ -162,7 +208,7 @@ struct writer::state {
 
 writer::state::state(std::unique_ptr<store> opened, writer_options o, std::function<void(const storage_health&)> report)
     : db(std::move(opened)), options(o), on_health(std::move(report)), free_bytes_min(o.free_bytes_min),
-      reads(db->view(tier::disk), std::max<std::size_t>(o.read_threads, 1), o.reads_waiting_max) {
+      reads(*db, std::max<std::size_t>(o.read_threads, 1), o.reads_waiting_max) {
   health.since_ms = now_ms();
   for (const auto index : db->applied())
     next_index.push_back(index + 1);
@@ -177,7 +223,7 @@ writer::state::state(std::unique_ptr<store> opened, writer_options o, std::funct
 // -- requests
 // ----------------------------------------------------------------------------------------------------------
 
-result<void> writer::state::accept(request added, bool also_while_failed) {
+result<void> writer::state::accept(request added, bool also_while_failed, bool even_when_full) {
   const auto bytes = added.size_bytes();
   const auto lock = std::scoped_lock{mutex};
   if (stopping)
@@ -185,7 +231,7 @@ result<void> writer::state::accept(request added, bool also_while_failed) {
   if (auto& now = worst(); now.failed && !also_while_failed)
     return error{now.code, now.reason};
   // One command larger than the whole queue still passes when it is alone.
-  if (queue_bytes != 0 && queue_bytes + bytes > options.writer_queue_bytes_max)
+  if (!even_when_full && queue_bytes != 0 && queue_bytes + bytes > options.writer_queue_bytes_max)
     return error{errc::resource_constraint, "the disk does not keep up"};
   queue_bytes += bytes;
   queue.push_back(std::move(added));
@@ -227,39 +273,91 @@ void writer::state::run() {
   }
 }
 
-/// In batches of bounded size: commands first, then everything answers in the order it came.
+/// Behind `stop` there is nobody who would run it: it is answered here.
+void writer::state::accept_group(std::unique_ptr<group_request> x) {
+  auto added = request{};
+  auto& kept = *x;
+  for (const auto& one : kept.writes)
+    kept.bytes += bytes_of(one.entries);
+  if (kept.applies)
+    kept.bytes += bytes_of(kept.applies->entries);
+  added.group = std::move(x);
+  {
+    const auto lock = std::scoped_lock{mutex};
+    if (!stopping) {
+      queue_bytes += added.size_bytes();
+      queue.push_back(std::move(added));
+      if (std::exchange(sleeping, false))
+        more.notify_one();
+      return;
+    }
+  }
+  added.group->answer(stopped());
+}
+
+/// In batches of bounded size, as long as no task comes: those run alone.
 void writer::state::work(std::vector<request>& taken) {
-  auto entries = std::vector<log_entry>{};
   auto rest = std::span{taken};
   while (!rest.empty() && !failed) {
     auto bytes = std::size_t{0};
     auto size = std::size_t{0};
-    entries.clear();
-    while (size < rest.size() && bytes < options.batch_bytes_max) {
-      auto& x = rest[size++];
-      if (x.read)
-        continue;
-      bytes += x.size_bytes();
-      x.entry.index = next_index[x.entry.shard]++;
-      entries.push_back(std::move(x.entry));
-      x.entry.index = entries.back().index;
-    }
-    write(entries, rest.first(size));
+    while (size < rest.size() && bytes < options.batch_bytes_max && !(rest[size].group && rest[size].group->task))
+      bytes += rest[size++].size_bytes();
+    if (size > 0)
+      write(rest.first(size));
+    else
+      run_task(rest.first(size = 1));
     rest = rest.subspan(size);
   }
   if (failed)
     fail(error{health.code, health.reason}, rest);
 }
 
-void writer::state::write(std::vector<log_entry>& entries, std::span<request> requests) {
-  if (!entries.empty()) {
-    auto done = db->append(entries);
-    if (done)
+void writer::state::run_task(std::span<request> one) {
+  auto task = std::exchange(one.front().group->task, {});
+  if (auto done = task(is_stale(one.front()) ? nullptr : db.get()); !done && !is_harmless(done.code()))
+    fail(done.error(), {});
+}
+
+/// What groups have committed comes first: it does not depend on what is to be synced here. Then everything answers in
+/// the order it came.
+void writer::state::write(std::span<request> requests) {
+  entries.clear();
+  writes.clear();
+  applies.clear();
+  for (auto& x : requests) {
+    if (x.read || is_stale(x))
+      continue;
+    if (!x.group) {
+      x.entry.index = next_index[x.entry.shard]++;
+      entries.push_back(std::move(x.entry));
+      x.entry.index = entries.back().index;
+    } else if (x.group->applies) {
+      applies.push_back(std::move(*x.group->applies));
+    } else {
+      std::move(x.group->writes.begin(), x.group->writes.end(), std::back_inserter(writes));
+    }
+  }
+  if (!applies.empty()) {
+    if (auto done = db->apply(applies); !done)
+      return fail(done.error(), requests);
+    for (const auto& x : applies)
+      commands += x.entries.size();
+    for (auto& x : requests)
+      if (x.group && x.group->applies && !is_stale(x))
+        x.group->answer({});
+  }
+  if (!entries.empty() || !writes.empty()) {
+    auto done = db->append(entries, writes);
+    if (done && !entries.empty())
       done = db->apply(entries);
     if (!done)
       return fail(done.error(), requests);
     for (const auto& x : entries)
       log_bytes += x.data.size();
+    for (const auto& x : writes)
+      for (const auto& one : x.entries)
+        log_bytes += one.data->size();
     ++batches;
     commands += entries.size();
     note_written();
@@ -267,6 +365,8 @@ void writer::state::write(std::vector<log_entry>& entries, std::span<request> re
   for (auto& x : requests) {
     if (x.read)
       x.read(db->view(tier::disk));
+    else if (x.group)
+      x.group->answer(is_stale(x) ? result<void>{error{errc::storage_failure, "of an earlier life"}} : result<void>{});
     else if (x.done)
       x.done(x.entry.index);
   }
@@ -283,11 +383,16 @@ void writer::state::fail(struct error why, std::span<request> rest) {
       maintenance_paused = true;
     }
     retry_at = clock::now() + std::chrono::milliseconds{options.retry_ms};
+    ++life;
     change_health({true, why.code, why.text, now_ms()});
+    tell(writer::group_event::kind::failed);
+    answer_flushes(why);
   }
   for (auto& x : rest) {
     if (x.read) {
       x.read(db->view(tier::disk));
+    } else if (x.group) {
+      x.group->answer(why);
     } else {
       ++failures;
       if (x.done)
@@ -313,6 +418,7 @@ void writer::state::try_to_recover() {
     maintenance_failure.reset(); // Of the databases that are closed now.
   }
   change_health({false, errc::none, {}, now_ms()});
+  tell(writer::group_event::kind::recovered);
   {
     const auto lock = std::scoped_lock{maintenance_mutex};
     maintenance_paused = false;
@@ -345,6 +451,19 @@ void writer::state::report() {
     now = worst();
   }
   on_health(now);
+}
+
+void writer::state::tell(writer::group_event::kind what) {
+  const auto lock = std::scoped_lock{watch_mutex};
+  for (const auto& [shard, f] : watchers)
+    f({what, 0});
+}
+
+void writer::state::tell_flushed(const std::vector<std::uint64_t>& up_to) {
+  const auto lock = std::scoped_lock{watch_mutex};
+  for (const auto& [shard, f] : watchers)
+    if (shard == system_shard || shard < up_to.size() - 1)
+      f({writer::group_event::kind::flushed, shard == system_shard ? up_to.back() : up_to[shard]});
 }
 
 // -- maintenance
@@ -388,10 +507,8 @@ void writer::state::maintain() {
     trim_at.reset();
     trim_noted = false;
     lock.unlock();
-    auto done = db->flush_and_trim();
-    if (done) {
-      ++trims;
-    } else {
+    auto done = flush();
+    if (!done) {
       const auto guard = std::scoped_lock{mutex};
       maintenance_failure = done.error();
       sleeping = false;
@@ -401,6 +518,34 @@ void writer::state::maintain() {
     if (!done)
       maintenance_paused = true; // Until the writer has recovered.
   }
+}
+
+/// Whoever asked before it began is answered with it.
+result<void> writer::state::flush() {
+  auto waiting = std::vector<std::function<void(result<void>)>>{};
+  {
+    const auto lock = std::scoped_lock{maintenance_mutex};
+    waiting = std::exchange(flushes, {});
+  }
+  const auto covered = db->flush_and_trim();
+  if (covered) {
+    ++trims;
+    tell_flushed(*covered);
+  }
+  const auto how = covered ? result<void>{} : result<void>{covered.error()};
+  for (const auto& done : waiting)
+    done(how);
+  return how;
+}
+
+void writer::state::answer_flushes(const result<void>& how) {
+  auto waiting = std::vector<std::function<void(result<void>)>>{};
+  {
+    const auto lock = std::scoped_lock{maintenance_mutex};
+    waiting = std::exchange(flushes, {});
+  }
+  for (const auto& done : waiting)
+    done(how);
 }
 
 /// What cannot be looked at is left as it is: trouble with the disk shows itself by writing.
@@ -425,6 +570,7 @@ void writer::state::look_at_disk(std::uint64_t wanted_bytes) {
     shortage = std::move(next);
   }
   report();
+  tell(is_short ? writer::group_event::kind::short_of_room : writer::group_event::kind::has_room);
 }
 
 // -- interface
@@ -441,6 +587,8 @@ writer::~writer() {
 result<void> writer::submit(shard_id shard, std::string encoded_command, completion done) {
   if (shard >= state_->db->options().shard_count)
     return error{errc::corrupt_record, "no such shard"};
+  if (state_->db->is_group(shard))
+    return error{errc::storage_failure, "the shard belongs to a group"};
   if (auto checked = for_each_change(encoded_command, shard, {}); !checked)
     return checked;
   auto added = request{};
@@ -450,14 +598,100 @@ result<void> writer::submit(shard_id shard, std::string encoded_command, complet
   return state_->accept(std::move(added), false);
 }
 
-result<void> writer::read_after(shard_id, std::function<void(const reader&)> f) {
+result<void> writer::read_after(shard_id, std::function<void(const reader&)> f, bool even_when_full) {
   auto added = request{};
   added.read = std::move(f);
-  return state_->accept(std::move(added), true);
+  return state_->accept(std::move(added), true, even_when_full);
 }
 
 result<void> writer::read(std::function<void(const reader&)> f) {
+  return state_->reads.add([f = std::move(f)](const store& from) { f(from.view(tier::disk)); });
+}
+
+// -- groups ----------------------------------------------------------------------------------------------------------
+
+void writer::watch(shard_id shard, std::function<void(const group_event&)> f) {
+  const auto lock = std::scoped_lock{state_->watch_mutex};
+  if (!f) {
+    state_->watchers.erase(shard);
+    return;
+  }
+  auto is_short = false;
+  {
+    const auto guard = std::scoped_lock{state_->mutex};
+    is_short = state_->shortage.failed;
+  }
+  auto& kept = state_->watchers[shard] = std::move(f);
+  if (is_short)
+    kept({group_event::kind::short_of_room, 0});
+}
+
+void writer::begin(shard_id shard, std::size_t bytes_max, std::function<void(result<group_log>)> f) {
+  run(0, [this, shard, bytes_max, f = std::move(f)](store* db) -> result<void> {
+    if (!db) {
+      f(error{errc::storage_failure, "the store has failed or is stopped"});
+      return {};
+    }
+    auto found = db->begin(shard, bytes_max);
+    if (found)
+      found->life = state_->life;
+    auto done = found ? result<void>{} : result<void>{found.error()};
+    f(std::move(found));
+    return done;
+  });
+}
+
+void writer::write(shard_id shard, std::uint64_t life, std::vector<log_write> writes,
+                   std::function<void(result<void>)> done) {
+  auto x = std::make_unique<group_request>();
+  x->life = life;
+  x->writes = std::move(writes);
+  for (auto& one : x->writes)
+    one.shard = shard;
+  x->done = std::move(done);
+  state_->accept_group(std::move(x));
+}
+
+void writer::apply(std::uint64_t life, group_apply entries, std::function<void(result<void>)> done) {
+  auto x = std::make_unique<group_request>();
+  x->life = life;
+  x->applies = std::move(entries);
+  x->done = std::move(done);
+  state_->accept_group(std::move(x));
+}
+
+void writer::run(std::uint64_t life, std::function<result<void>(store*)> f) {
+  auto x = std::make_unique<group_request>();
+  x->life = life;
+  x->task = std::move(f);
+  state_->accept_group(std::move(x));
+}
+
+void writer::flush(std::function<void(result<void>)> done) {
+  {
+    const auto lock = std::scoped_lock{state_->maintenance_mutex};
+    if (!state_->maintenance_paused && !state_->maintenance_stopping) {
+      state_->flushes.push_back(std::move(done));
+      state_->trim_at = clock::now();
+      done = nullptr;
+    }
+  }
+  if (done)
+    done(error{errc::storage_failure, "the store has failed or is stopped"});
+  else
+    state_->maintenance_due.notify_one();
+}
+
+result<void> writer::read_store(std::function<void(const store&)> f) {
   return state_->reads.add(std::move(f));
+}
+
+std::vector<group_entry> writer::entries(shard_id shard, std::uint64_t first, std::size_t count) const {
+  return state_->db->entries(shard, first, count);
+}
+
+bool writer::is_full() const noexcept {
+  return state_->queue_bytes.load(std::memory_order_relaxed) >= state_->options.writer_queue_bytes_max;
 }
 
 const reader& writer::cached() const noexcept {
@@ -486,7 +720,6 @@ writer::counters writer::count() const noexcept {
   out.log_bytes = state_->log_bytes;
   out.trims = state_->trims;
   out.free_bytes = state_->free_bytes;
-  const auto lock = std::scoped_lock{state_->mutex};
   out.queue_bytes = state_->queue_bytes;
   return out;
 }
@@ -508,12 +741,13 @@ void writer::stop() {
   }
   s.maintenance_due.notify_one();
   s.maintenance_thread.join();
+  s.answer_flushes(stopped());
   if (!s.failed)
     (void)s.db->flush_and_trim(); // Else the next start replays: slower, nothing is lost.
 }
 
 result<void> writer::trim() {
-  return state_->db->flush_and_trim();
+  return state_->flush();
 }
 
 } // namespace xmpp

@@ -33,7 +33,8 @@ struct storage_health {
   std::int64_t since_ms = 0; ///< Of the last change, since the epoch.
 };
 
-/// The store's writer. One node with one member per group: submit is the whole of consensus.
+/// The store's writer. For a lone node's shard `submit` is the whole of consensus; a member of a group
+/// (cluster/group_replica.hpp) says itself what is written to its log and what is applied.
 ///
 /// While failed: nothing is accepted, reads go on, the last acknowledged state stands. It tries to recover by itself
 /// every `retry_ms`; what failed stays failed: a command that was answered with an error is not in the state afterwards
@@ -63,8 +64,46 @@ public:
   result<void> submit(shard_id shard, std::string encoded_command, completion done);
 
   /// Runs `f` on the writer's thread when everything submitted before it is applied or has failed. Reads with tier
-  /// `disk`. Fails like `submit`, but is accepted while failed.
-  result<void> read_after(shard_id shard, std::function<void(const reader&)> f);
+  /// `disk`. Fails like `submit`, but is accepted while failed, and `even_when_full`.
+  result<void> read_after(shard_id shard, std::function<void(const reader&)> f, bool even_when_full = false);
+
+  // -- groups; these do not block either, and what they run is run on the writer's thread, or from here when it is
+  // stopped --
+
+  /// What a member should know. Called on the writer's threads, or from `watch`.
+  struct group_event {
+    enum class kind : std::uint8_t {
+      flushed,   ///< The state, up to `index`.
+      failed,    ///< What was asked for and not answered yet may or may not be stored. Drop everything.
+      recovered, ///< `begin` again.
+      short_of_room,
+      has_room,
+    };
+    kind what = kind::flushed;
+    std::uint64_t index = 0;
+  };
+  /// None: no more; blocks while a call of the old one runs.
+  void watch(shard_id shard, std::function<void(const group_event&)> f);
+
+  /// `store::begin`, behind all that was asked for before.
+  void begin(shard_id shard, std::size_t bytes_max, std::function<void(result<group_log>)> f);
+  /// Runs `done` when the writes are synced. All of them are of one shard, and of the life that `begin` gave: of an
+  /// earlier one they are refused with `storage_failure`. Never refused for a full queue: look at `is_full`.
+  void write(shard_id shard, std::uint64_t life, std::vector<log_write> writes, std::function<void(result<void>)> done);
+  /// Runs `done` when the state has them; `life` as above.
+  void apply(std::uint64_t life, group_apply entries, std::function<void(result<void>)> done);
+  /// Runs `f` alone with the store, when all that was asked for before is done, or with nothing when that is not to be;
+  /// `life` as above, 0: any. When it fails with something else than `corrupt_record` or `item_not_found` the writer
+  /// has failed.
+  void run(std::uint64_t life, std::function<result<void>(store*)> f);
+  /// Makes durable what the state has now. Runs `done` on the maintenance thread.
+  void flush(std::function<void(result<void>)> done);
+  /// Runs `f` on a reader's thread. Fails like `read`.
+  result<void> read_store(std::function<void(const store&)> f);
+  /// Of a group's log; reads the disk when it is not in memory. See `store::entries`.
+  std::vector<group_entry> entries(shard_id shard, std::uint64_t first, std::size_t count) const;
+  /// More waits than it should: nothing more should be taken.
+  bool is_full() const noexcept;
 
   /// Runs `f` on a reader's thread with tier `disk`. Fails with `resource_constraint` when too many wait.
   result<void> read(std::function<void(const reader&)> f);
