@@ -1,0 +1,75 @@
+// How a node becomes a member: it has a token and nothing else, asks a member over TLS, and gets its certificate.
+//
+// Both sides meet at the member's link port, under a name of its own (ALPN), so that this is no link and never becomes
+// one. The joining node knows the cluster by the fingerprint in its token: only to who shows that authority it says the
+// secret. The member knows the joining node by the secret, once `link_callbacks::on_join` has said so. Then the
+// connection ends; with its certificate the node comes back as any member does.
+#pragma once
+
+#include "cluster/identity.hpp"
+#include "cluster/join_token.hpp"
+#include "net/outcome.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xmpp::cluster {
+
+constexpr auto link_application = std::string_view{"troupe-link/1"};
+constexpr auto join_application = std::string_view{"troupe-join/1"};
+constexpr auto join_bytes_max = std::size_t{64 * 1024}; ///< Of each of the messages below.
+
+struct join_request {
+  node_id node = 0;
+  std::string secret;
+  std::string request;                ///< For the certificate, PEM.
+  std::string software;               ///< For people.
+  std::vector<std::string> addresses; ///< Where its own link port will be, `host:port`.
+
+  std::string encode() const; ///< Holds the secret.
+  /// Nothing: not such bytes.
+  static std::optional<join_request> decode(std::string_view bytes);
+};
+
+struct member_addresses {
+  node_id node = 0;
+  std::vector<std::string> addresses; ///< `host:port`
+  friend bool operator==(const member_addresses&, const member_addresses&) = default;
+};
+
+struct join_answer {
+  std::string certificate; ///< For the node that asked, PEM.
+  std::vector<member_addresses> members;
+
+  std::string encode() const;
+  static std::optional<join_answer> decode(std::string_view bytes);
+};
+
+/// The member's judgement: the token is good, the request proves its key, and the node is none that is a member with
+/// another key (or it would become that one). `key_of_member`: nothing when it is none. Marks the invitation as used;
+/// to be run alike by all that hold the list. Failures are for the joining node to read.
+net::outcome<void> admit(const join_request& x, std::vector<invitation>& list,
+                         const std::function<std::optional<std::string>(node_id)>& key_of_member, std::int64_t now_s);
+
+struct join_options {
+  join_token token;
+  identity self; ///< Saved before: so that it can ask again when the answer is lost.
+  std::string software;
+  std::vector<std::string> addresses;
+  std::int64_t now_s = 0;
+  std::uint32_t timeout_ms = 30'000; ///< For all of it.
+};
+struct joined {
+  identity self; ///< A member's now: to be saved.
+  std::vector<member_addresses> members;
+};
+/// The joining side. Blocks, and looks the host's name up: for a command, not for the running server. Fails with words
+/// for whoever typed it; then nothing has changed here.
+net::outcome<joined> join(const join_options& how);
+
+} // namespace xmpp::cluster

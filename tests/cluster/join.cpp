@@ -1,0 +1,262 @@
+#include "cluster/join.hpp"
+
+#include "cluster/link.hpp"
+#include "tests/cluster/link_fixture.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <future>
+#include <mutex>
+
+using namespace xmpp;
+using namespace xmpp::cluster;
+
+namespace {
+
+bool has_words(const std::string& text, std::string_view words) {
+  return text.find(words) != std::string::npos;
+}
+
+/// A member with its own thread, which lets in whoever has a good token.
+struct member {
+  member() : self(member_of(test_authority(), 1)) {
+    options.self = self;
+    options.listen = *net::address::parse("127.0.0.1", 0);
+    options.wall_clock_s = [] { return test_now_s; };
+    callbacks.on_join = [this](const net::address&, const join_request& x, link_callbacks::join_reply reply) {
+      auto guard = std::lock_guard{mutex};
+      ++asked;
+      if (is_silent)
+        return;
+      auto key_of = [this](node_id node) -> std::optional<std::string> {
+        return node == self.node ? std::optional{value_of(net::read_certificate(self.certificate)).key_digest}
+                                 : std::nullopt;
+      };
+      if (auto admitted = admit(x, list, key_of, test_now_s); !admitted)
+        return reply(net::failure{admitted.why()});
+      auto certificate = value_of(issue(test_authority(), x.node, x.request, test_now_s));
+      reply(join_answer{certificate, {{self.node, {"127.0.0.1:5280"}}}});
+      asked_by = x;
+    };
+    start();
+  }
+  void start() { links = value_of(cluster::links::start(options, callbacks)); }
+  join_token invite(std::int64_t valid_s = 3600) {
+    auto made = value_of(cluster::invite("127.0.0.1", links->listen_address().port(), test_authority().pair.certificate,
+                                         test_now_s, valid_s));
+    auto guard = std::lock_guard{mutex};
+    list.push_back(made.kept);
+    return made.token;
+  }
+  int times_asked() {
+    auto guard = std::lock_guard{mutex};
+    return asked;
+  }
+
+  identity self;
+  link_options options;
+  link_callbacks callbacks;
+  std::mutex mutex;
+  std::vector<invitation> list; // under it, and the rest
+  int asked = 0;
+  bool is_silent = false;
+  join_request asked_by;
+  std::unique_ptr<cluster::links> links; // last: its thread ends first
+};
+
+join_options with(const join_token& token) {
+  auto how = join_options{};
+  how.token = token;
+  how.self = value_of(make_identity());
+  how.software = "troupe test";
+  how.addresses = {"node2.example.com:5280"};
+  how.now_s = test_now_s;
+  return how;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(join_)
+
+BOOST_AUTO_TEST_CASE(a_node_with_a_token_becomes_a_member) {
+  auto there = member{};
+  auto how = with(there.invite());
+  auto done = value_of(join(how));
+  BOOST_TEST(done.self.is_member());
+  BOOST_TEST(done.self.node == how.self.node);
+  BOOST_TEST(done.self.cluster == test_authority().cluster);
+  BOOST_TEST(done.self.authority_certificate == test_authority().pair.certificate);
+  BOOST_TEST((done.members == std::vector<member_addresses>{{1, {"127.0.0.1:5280"}}}));
+  BOOST_TEST(bool{identity::decode(done.self.encode())});
+  auto guard = std::lock_guard{there.mutex};
+  BOOST_TEST(there.asked_by.addresses == how.addresses);
+}
+
+BOOST_AUTO_TEST_CASE(and_links_with_its_certificate) {
+  auto there = member{};
+  auto done = value_of(join(with(there.invite())));
+  auto is_up = std::promise<void>{};
+  auto callbacks = link_callbacks{};
+  callbacks.on_up = [&](node_id) { is_up.set_value(); };
+  auto options = link_options{};
+  options.self = done.self;
+  options.wall_clock_s = [] { return test_now_s; };
+  auto here = value_of(links::start(options, callbacks));
+  there.links->set_peers({{done.self.node, {}}});
+  here->set_peers({{1, {there.links->listen_address()}}});
+  is_up.get_future().wait();
+  BOOST_TEST(here->is_up(1));
+}
+
+BOOST_AUTO_TEST_CASE(a_token_lets_one_node_in) {
+  auto there = member{};
+  auto token = there.invite();
+  auto first = with(token);
+  BOOST_TEST(bool{join(first)});
+  auto second = join(with(token));
+  BOOST_REQUIRE(!second);
+  BOOST_TEST(has_words(second.why(), "has been used"));
+  BOOST_TEST(bool{join(first)}); // Its answer may have been lost.
+}
+
+BOOST_AUTO_TEST_CASE(an_expired_token_is_refused) {
+  auto there = member{};
+  auto refused = join(with(there.invite(0)));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(has_words(refused.why(), "has expired"));
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_secret_is_refused) {
+  auto there = member{};
+  auto token = there.invite();
+  token.secret = std::string(64, '0');
+  auto refused = join(with(token));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(has_words(refused.why(), "no such join token"));
+  auto guard = std::lock_guard{there.mutex};
+  BOOST_TEST(there.list[0].used_by.empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_shows_another_authority_never_hears_the_secret) {
+  auto there = member{};
+  auto token = there.invite();
+  token.fingerprint = value_of(net::fingerprint_of(value_of(make_cluster_authority(test_now_s)).pair.certificate));
+  auto refused = join(with(token));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(has_words(refused.why(), "authority"));
+  BOOST_TEST(!has_words(refused.why(), token.secret));
+  BOOST_TEST(there.times_asked() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_member_whose_certificate_has_expired_is_not_trusted_by_its_authoritys_fingerprint) {
+  auto there = member{};
+  auto how = with(there.invite());
+  how.now_s = test_now_s + 91 * 24 * 3600;
+  BOOST_TEST(!join(how));
+  BOOST_TEST(there.times_asked() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_members_id_with_another_key_is_refused) {
+  auto there = member{};
+  auto how = with(there.invite());
+  how.self.node = 1;
+  auto refused = join(how);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(has_words(refused.why(), "is a member already"));
+  auto guard = std::lock_guard{there.mutex};
+  BOOST_TEST(there.list[0].used_by.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_decision_that_never_comes_ends_the_connection) {
+  auto there = member{};
+  there.is_silent = true;
+  there.options.join_ms = 50;
+  there.links.reset();
+  there.start();
+  auto refused = join(with(there.invite()));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(has_words(refused.why(), "ended the connection"));
+}
+
+BOOST_AUTO_TEST_CASE(where_nobody_answers_the_time_is_over_some_time) {
+  auto silent = value_of(net::listen(*net::address::parse("127.0.0.1", 0)));
+  auto token = value_of(invite("127.0.0.1", value_of(net::local_address(silent.get())).port(),
+                               test_authority().pair.certificate, test_now_s, 3600))
+                   .token;
+  auto how = with(token);
+  how.timeout_ms = 50;
+  auto refused = join(how);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(has_words(refused.why(), "in time"));
+  silent.reset();
+  BOOST_TEST(!join(how)); // Nobody listens.
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_is_none_is_refused_and_no_link_comes_of_it) {
+  auto there = member{};
+  auto around = mesh{};
+  auto& aut = around.add(1);
+  aut.stop();
+  aut.options.home = &around.home;
+  auto asked = 0;
+  auto callbacks = link_callbacks{};
+  callbacks.on_join = [&](const net::address&, const join_request&, link_callbacks::join_reply) { ++asked; };
+  auto frames = 0;
+  callbacks.on_frame = [&](node_id, channel, std::string_view) { ++frames; };
+  auto here = value_of(links::start(aut.options, callbacks));
+  here->set_peers({{2, {}}});
+  auto options = net::mutual_tls_options{};
+  options.authority_certificate = test_authority().pair.certificate;
+  options.application = join_application;
+  auto good = join_request{2, "secret", "request", "software", {}};
+  auto cases = std::vector<std::pair<frame_kind, std::string>>{
+      {frame_kind::join_request, "garbage"},
+      {frame_kind::join_request, good.encode() + "x"},
+      {frame_kind::hello, hello{link_version, test_authority().cluster, 2, 1, "raw"}.encode()},
+      {frame_kind::urgent, "vote"},
+      {frame_kind::join_request, std::string(join_bytes_max + 1, 'x')}};
+  for (auto& [kind, payload] : cases) {
+    auto peer = raw_peer{around, aut};
+    BOOST_REQUIRE(peer.shake_hands(options));
+    peer.say(kind, payload);
+    BOOST_TEST(peer.is_closed());
+  }
+  auto peer = raw_peer{around, aut};
+  BOOST_REQUIRE(peer.shake_hands(options));
+  peer.say(frame_kind::join_request, good.encode());
+  BOOST_TEST(!peer.is_closed());
+  BOOST_TEST(asked == 1);
+  peer.say(frame_kind::join_request, good.encode()); // Asks twice.
+  BOOST_TEST(asked == 1);
+  BOOST_TEST(frames == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_said_is_bytes_and_back) {
+  auto x = join_request{5, "secret", "request", "software", {"a:1", "[::1]:2"}};
+  auto bytes = x.encode();
+  auto back = join_request::decode(bytes);
+  BOOST_REQUIRE(back);
+  BOOST_TEST(back->encode() == bytes);
+  auto y = join_answer{"certificate", {{1, {"a:1"}}, {2, {}}}};
+  auto answer = y.encode();
+  auto answer_back = join_answer::decode(answer);
+  BOOST_REQUIRE(answer_back);
+  BOOST_TEST(answer_back->encode() == answer);
+  for (auto size = std::size_t{0}; size < bytes.size(); ++size)
+    BOOST_TEST(!join_request::decode(std::string_view{bytes}.substr(0, size)));
+  for (auto size = std::size_t{0}; size < answer.size(); ++size)
+    BOOST_TEST(!join_answer::decode(std::string_view{answer}.substr(0, size)));
+  BOOST_TEST(!join_request::decode(bytes + "x"));
+  BOOST_TEST(!join_answer::decode(answer + "x"));
+  BOOST_TEST(!join_request::decode(join_request{5, "s", "r", "s", std::vector<std::string>(17, "a")}.encode()));
+  BOOST_TEST(!join_request::decode(join_request{5, "s", "r", "s", {std::string(301, 'a')}}.encode()));
+  BOOST_TEST(!join_request::decode(join_request{0, "s", "r", "s", {}}.encode()));
+  for (auto i = std::size_t{0}; i < bytes.size(); ++i) {
+    auto changed = bytes;
+    changed[i] = static_cast<char>(~changed[i]);
+    join_request::decode(changed);
+    join_answer::decode(changed);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
