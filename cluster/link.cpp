@@ -24,6 +24,8 @@ namespace {
 
 /// Packs for one peer in one turn: then others get theirs.
 constexpr auto packs_at_once_max = 16;
+/// A link that is lost sooner counts as one more failure: or two nodes that cut each other would do nothing else.
+constexpr auto steady_ms = std::uint64_t{5000};
 
 std::int64_t system_clock_s() {
   return static_cast<std::int64_t>(std::time(nullptr));
@@ -115,7 +117,8 @@ private:
     node_id node;
     std::vector<net::address> addresses;
     std::size_t next_address = 0;
-    unsigned failures = 0;
+    unsigned failures = 0; ///< In a row.
+    std::uint64_t up_ms = 0;
     net::timer_id timer = 0;
     link_connection* dialing = nullptr;
     link_connection* up = nullptr;
@@ -148,9 +151,7 @@ private:
   void pump(peer& to);
   void add_heartbeats(session& x, std::string& pack);
 
-  bool is_stranger(const session& x) const noexcept {
-    return x.dialed == 0 && (x.stage == stage::handshake || x.stage == stage::joining || x.stage == stage::deciding);
-  }
+  static bool is_stranger(const session& x) noexcept { return x.dialed == 0 && x.peer == 0; }
   session& session_of(const link_connection& x) { return sessions_.at(&x); }
   peer* find_peer(node_id node) {
     auto i = peers_.find(node);
@@ -533,7 +534,7 @@ void links::hub::go_up(session& x) {
   who->up = link.get();
   if (who->dialing == link.get())
     who->dialing = nullptr;
-  who->failures = 0;
+  who->up_ms = home_.now_ms();
   home_.cancel_timer(std::exchange(who->timer, 0));
   {
     auto guard = std::lock_guard{who->shared->mutex};
@@ -556,13 +557,16 @@ void links::hub::go_up(session& x) {
 
 /// The link is none from here on; its connection goes its own way.
 void links::hub::lose(peer& who, const std::string& why) {
-  who.up = nullptr;
+  auto& link = *std::exchange(who.up, nullptr);
+  who.failures = home_.now_ms() - who.up_ms < steady_ms ? who.failures + 1 : 0;
   {
     auto guard = std::lock_guard{who.shared->mutex};
     auto& facts = who.shared->facts;
     facts.is_up = false;
     facts.since_s = options_.wall_clock_s();
     facts.last_loss = why;
+    facts.bytes_in = who.shared->bytes_in_before + link.bytes_in();
+    facts.bytes_out = who.shared->bytes_out_before + link.bytes_out();
     facts.waiting_for_socket = 0;
     facts.round_trip_us = 0;
     ++facts.losses;

@@ -283,6 +283,9 @@ mutual_tls::status mutual_tls::write(std::string_view plain, std::string& out) {
   if (ssl_ == nullptr)
     return status::failed;
   feed({});
+  records_ += plain.size() / SSL3_RT_MAX_PLAIN_LENGTH + 1;
+  if (records_ > context_->inner().options.records_per_key && SSL_key_update(ssl_, SSL_KEY_UPDATE_NOT_REQUESTED) == 1)
+    records_ = 0;
   auto written = std::size_t{0};
   auto result = plain.empty() ? status::ok : settle(SSL_write_ex(ssl_, plain.data(), plain.size(), &written));
   drain(out);

@@ -27,6 +27,8 @@ struct mutual_tls_options {
   std::string application;           ///< The name to agree on, under which both sides show certificates.
   /// Accepted too, by a server, from clients that show none. Empty: nobody is.
   std::string open_application = {};
+  /// Sent under one key before the next (RFC 8446, 5.5): a connection may last for months.
+  std::uint32_t records_per_key = 1u << 22;
 };
 
 /// What sessions share. Never changes: after a renewal make another for what connects from then on.
@@ -81,6 +83,7 @@ private:
 
   std::shared_ptr<const mutual_tls_context> context_;
   ssl_st* ssl_ = nullptr;
+  std::uint64_t records_ = 0; // under this key
   std::string why_;
 };
 

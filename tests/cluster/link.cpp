@@ -184,6 +184,21 @@ BOOST_AUTO_TEST_CASE(who_sends_a_frame_above_the_limit_is_cut) {
   BOOST_TEST(low.downs.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(nodes_that_cut_each_other_do_not_dial_without_a_pause) {
+  auto around = mesh{};
+  auto& low = around.add(1, [](link_options& x) { x.frame_bytes_max = 2000; });
+  auto& high = around.add(2, [](link_options& x) { x.frame_bytes_max = 1000; });
+  around.introduce();
+  around.until(
+      [&] {
+        low.links->send(2, channel::normal, std::string(1001, 'x'));
+        return false;
+      },
+      10'000);
+  BOOST_TEST(high.downs.size() >= 5u);
+  BOOST_TEST(high.downs.size() <= 30u);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_closed_connection_is_told_at_once, pair_of_nodes) {
   high.stop();
   settle(); // No time passes.
