@@ -1,6 +1,7 @@
 #include "cluster/link.hpp"
 
 #include "cluster/link_connection.hpp"
+#include "net/accept_limiter.hpp"
 #include "net/listener.hpp"
 
 #include <algorithm>
@@ -53,6 +54,13 @@ outcome<std::shared_ptr<const net::mutual_tls_context>> make_context(const ident
   if (may_join)
     options.open_application = join_application;
   return net::mutual_tls_context::make(options);
+}
+
+net::accept_limits limits_of(const link_options& options) {
+  auto limits = net::accept_limits{};
+  limits.per_minute_max = options.dials_per_minute_max;
+  limits.burst_max = std::max(1u, options.dials_per_minute_max / 10);
+  return limits;
 }
 
 /// What callers of any thread share with the hub about one peer.
@@ -169,6 +177,7 @@ private:
   net::reactor& home_;
   std::thread thread_;
   std::shared_ptr<const net::mutual_tls_context> context_;
+  net::accept_limiter limiter_;
   std::unique_ptr<net::listener> listener_;
   std::map<const link_connection*, session> sessions_;
   std::uint64_t next_number_ = 1;
@@ -186,7 +195,7 @@ private:
 links::hub::hub(const link_options& options, link_callbacks callbacks)
     : options_(options), callbacks_(std::move(callbacks)), own_(options.self.node), cluster_(options.self.cluster),
       own_home_(options.home == nullptr ? std::make_unique<net::reactor>() : nullptr),
-      home_(options.home != nullptr ? *options.home : *own_home_) {
+      home_(options.home != nullptr ? *options.home : *own_home_), limiter_(limits_of(options)) {
   options_.self = {}; // The key is in the context.
   if (options_.wall_clock_s == nullptr)
     options_.wall_clock_s = system_clock_s;
@@ -207,8 +216,9 @@ outcome<void> links::hub::begin(std::shared_ptr<const net::mutual_tls_context> c
       return failure{at.why()};
     listen_address = *at;
     listener_ = std::make_unique<net::listener>(
-        home_, *std::move(fd), nullptr,
-        [this](net::unique_fd accepted, const net::address& from) { accept(std::move(accepted), from); });
+        home_, *std::move(fd), &limiter_,
+        [this](net::unique_fd accepted, const net::address& from) { accept(std::move(accepted), from); },
+        [this] { ++strangers_cut; });
   }
   heartbeat_ = home_.set_timer(options_.heartbeat_ms, this);
   return {};
@@ -407,6 +417,8 @@ void links::hub::accept(net::unique_fd fd, const net::address& from) {
   cut_oldest_stranger();
   if (auto x = open(std::move(fd), from, 0))
     x->link->set_deadline(options_.handshake_ms, "it did not show in time who it is");
+  else
+    limiter_.release(from);
 }
 
 // A real member is done within milliseconds, and so hardly ever the oldest.
@@ -582,6 +594,8 @@ void links::hub::on_ended(link_connection& from, const std::string& why) {
     return;
   auto x = std::move(i->second); // Keeps the connection until we return.
   sessions_.erase(i);
+  if (x.dialed == 0)
+    limiter_.release(from.peer());
   auto words = x.why.empty() ? why : x.why;
   auto who = find_peer(x.dialed != 0 ? x.dialed : x.peer);
   if (who != nullptr && who->up == &from) {

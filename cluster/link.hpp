@@ -47,7 +47,9 @@ struct link_options {
   unsigned join_ms = 30'000;     ///< For the decision about a joining node.
   unsigned retry_min_ms = 100;   ///< Doubles with each failure in a row; up to half of it is taken off at random.
   unsigned retry_max_ms = 1'000;
-  std::size_t strangers_max = 64;      ///< Connections that have not shown who they are; of more, the oldest goes.
+  std::size_t strangers_max = 64; ///< Connections that have not shown who they are; of more, the oldest goes.
+  /// Of one address, a tenth of them at once: handshakes cost time that links need.
+  unsigned dials_per_minute_max = 600;
   std::uint8_t version = link_version; ///< Another one is for tests.
 
   std::int64_t (*wall_clock_s)() = nullptr; ///< Null: the system's.

@@ -594,6 +594,17 @@ BOOST_AUTO_TEST_CASE(of_too_many_strangers_the_oldest_goes_and_members_still_com
   BOOST_TEST(aut.links->strangers_cut() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(one_address_dials_only_so_often) {
+  auto around = mesh{};
+  auto& aut = around.add(1, [](link_options& x) { x.dials_per_minute_max = 30; });
+  auto closed = 0;
+  for (auto i = 0; i < 10; ++i)
+    closed += raw_peer{around, aut}.is_closed() ? 1 : 0;
+  BOOST_TEST(closed == 7);
+  BOOST_TEST(!around.until([] { return false; }, 2'000));
+  BOOST_TEST(!(raw_peer{around, aut}.is_closed()));
+}
+
 BOOST_FIXTURE_TEST_CASE(strangers_change_nothing_for_a_link, pair_of_nodes) {
   for (auto i = 0; i < 20; ++i) {
     auto peer = raw_peer{*this, low};

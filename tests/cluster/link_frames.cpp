@@ -163,6 +163,18 @@ BOOST_AUTO_TEST_CASE(a_frame_larger_than_a_pack_goes_alone) {
   BOOST_TEST(pack_of(box, 100).size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_less_urgent_does_not_slip_in_before_a_large_frame) {
+  auto box = outbox{10'000};
+  box.add(channel::urgent, "u");
+  box.add(channel::urgent, std::string(5000, 'x'));
+  box.add(channel::normal, "n");
+  BOOST_TEST(pack_of(box, 100).size() == 1u);
+  auto alone = pack_of(box, 100);
+  BOOST_REQUIRE(alone.size() == 1u);
+  BOOST_TEST((alone[0].first == frame_kind::urgent));
+  BOOST_TEST(pack_of(box, 100).size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_channel_takes_nothing_and_the_others_do) {
   auto box = outbox{100};
   BOOST_TEST(box.add(channel::bulk, std::string(95, 'x')));
