@@ -67,8 +67,10 @@ void user::handle(const msg::sent& x) {
   }
 }
 
-/// It was behind something that this account had to deal with first.
+/// It was behind something that this account had to deal with first. Of one that is no more nothing comes any more.
 void user::forward(const stanza& x) {
+  if (!exists_)
+    return note_idleness();
   if (x.to.bare_text() == account_.text())
     return deliver(x);
   if (x.kind == stanza_kind::presence)
