@@ -26,7 +26,7 @@ namespace xmpp::cluster {
 
 using node_id = std::uint64_t; ///< As raft::member_id: not 0, drawn by the node itself, kept in its data folder.
 
-inline constexpr shard_id system_shard = 0xfffe; ///< Placed like any other.
+using xmpp::system_shard; ///< Placed like any other.
 
 // -- bounds --
 
