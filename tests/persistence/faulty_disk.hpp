@@ -28,6 +28,8 @@ public:
     std::atomic<bool> full{false};
     /// Table files cannot be written: flushes and compactions fail, the log goes on.
     std::atomic<bool> tables_fail{false};
+    /// Syncs do nothing, quickly: for tests that do not pull the plug.
+    std::atomic<bool> syncs_are_skipped{false};
     std::atomic<unsigned> syncs{0}; ///< Good ones, counted.
     std::atomic<std::uint64_t> free_bytes{std::uint64_t{1} << 40};
   };

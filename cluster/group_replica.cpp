@@ -1,0 +1,947 @@
+#include "cluster/group_replica.hpp"
+
+#include "cluster/stored.hpp"
+#include "persistence/codec.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+/// The last byte of what members send each other.
+enum class frame : char {
+  raft = 'r',  ///< `raft::message`
+  fetch = 'f', ///< `fetch_request`
+  chunk = 'c', ///< `chunk_answer`
+  gone = 'g',  ///< `nonce`: ask no more.
+  done = 'd',  ///< `nonce`: it can be let go.
+};
+
+constexpr std::uint8_t version = 1;
+
+struct error outcome_unknown(const char* why) {
+  return {errc::timeout, std::string{why} + ": the outcome is unknown"};
+}
+
+/// Asks for the keys of a state behind `after`. `nonce` is the asker's.
+struct fetch_request {
+  std::uint64_t nonce = 0, least = 0;
+  std::string after;
+};
+
+std::string encode(const fetch_request& x) {
+  auto out = std::string{};
+  auto to = codec::byte_writer{out};
+  to.byte(version);
+  to.fixed64(x.nonce);
+  to.varint(x.least);
+  to.string(x.after);
+  return out;
+}
+
+std::optional<fetch_request> decode_fetch(std::string_view bytes) {
+  auto from = codec::byte_reader{bytes};
+  auto out = fetch_request{};
+  const auto is_known = from.byte() == version;
+  out.nonce = from.fixed64();
+  out.least = from.varint();
+  out.after = from.string();
+  return is_known && from.finished() ? std::optional{std::move(out)} : std::nullopt;
+}
+
+struct chunk_answer {
+  std::uint64_t nonce = 0;
+  std::string after; ///< As it was asked for.
+  std::string what;  ///< `log_snapshot`: what the state covers.
+  state_chunk chunk;
+};
+
+std::string encode(const chunk_answer& x) {
+  auto out = std::string{};
+  out.reserve(x.chunk.bytes.size() + x.what.size() + x.after.size() + x.chunk.last_key.size() + 64);
+  auto to = codec::byte_writer{out};
+  to.byte(version);
+  to.fixed64(x.nonce);
+  to.string(x.after);
+  to.string(x.what);
+  to.byte(x.chunk.is_last ? 1 : 0);
+  to.string(x.chunk.last_key);
+  to.string(x.chunk.bytes);
+  return out;
+}
+
+std::optional<chunk_answer> decode_chunk(std::string_view bytes) {
+  auto from = codec::byte_reader{bytes};
+  auto out = chunk_answer{};
+  const auto is_known = from.byte() == version;
+  out.nonce = from.fixed64();
+  out.after = from.string();
+  out.what = from.string();
+  out.chunk.is_last = from.boolean();
+  out.chunk.last_key = from.string();
+  out.chunk.bytes = from.string();
+  return is_known && from.finished() ? std::optional{std::move(out)} : std::nullopt;
+}
+
+std::string encode_nonce(std::uint64_t nonce) {
+  auto out = std::string{};
+  auto to = codec::byte_writer{out};
+  to.byte(version);
+  to.fixed64(nonce);
+  return out;
+}
+
+std::optional<std::uint64_t> decode_nonce(std::string_view bytes) {
+  auto from = codec::byte_reader{bytes};
+  const auto is_known = from.byte() == version;
+  const auto nonce = from.fixed64();
+  return is_known && from.finished() ? std::optional{nonce} : std::nullopt;
+}
+
+/// A command, or a read behind the commands before it.
+struct submission {
+  std::shared_ptr<const std::string> bytes;
+  writer::completion done;
+  std::function<void(const reader&)> read;
+};
+
+} // namespace
+
+/// Shared with who fills it, so that it may go when it wants.
+struct group_replica::inbox {
+  using event = std::function<void(state&)>;
+
+  void post(event x) {
+    {
+      const auto lock = std::scoped_lock{mutex};
+      if (is_closed)
+        return;
+      events.push_back(std::move(x));
+      if (std::exchange(is_awake, true))
+        return;
+    }
+    wake();
+  }
+
+  std::function<void()> wake;
+  std::mutex mutex; ///< Guards what follows, up to the next blank line.
+  std::vector<event> events;
+  std::vector<submission> submissions;
+  std::size_t reads_in_submissions = 0;
+  std::size_t received_bytes = 0;
+  bool is_awake = false; ///< `wake` was called, and `run` has not begun since.
+  bool is_closed = false;
+  leadership who;
+  bool has_failed = false, is_short_of_room = false; ///< The disk.
+
+  std::atomic<std::size_t> outstanding_bytes{0};
+  std::atomic<std::size_t> reads_waiting{0};
+};
+
+struct group_replica::state {
+  state(group_replica_options o, writer& w, group_replica_surroundings s, std::shared_ptr<inbox> i)
+      : options(std::move(o)), log(w), around(std::move(s)), mail(std::move(i)), random(options.raft.seed) {}
+
+  // -- life --
+  void begin();
+  void begun(result<group_log> found);
+  void drop(const struct error& why);
+  void lost();
+  void trouble(const std::string& text) const;
+
+  // -- turns --
+  void tick();
+  void take(std::vector<submission>& submissions);
+  void drain();
+  void flush_turn();
+  void end_turn();
+
+  // -- outcomes --
+  void committed(const raft::committed& x);
+  void leadership_changed();
+  void applied_up_to(std::uint64_t index);
+  void answer_front(const result<std::uint64_t>& how);
+  void answer(const submission& x, const result<std::uint64_t>& how);
+  void run_read(std::function<void(const reader&)> f) { (void)log.read_after(options.shard, std::move(f), true); }
+  void answer_reads();
+  void tell_leadership();
+
+  // -- messages --
+  void receive(raft::member_id from, std::string_view bytes);
+  void send(raft::member_id to, std::string bytes, frame what, bool is_bulk = false) const {
+    bytes.push_back(char(what));
+    around.send(to, std::move(bytes), is_bulk);
+  }
+
+  // -- a state for somebody else --
+  struct sending {
+    std::uint64_t nonce = 0;
+    std::uint64_t snapshot = 0; ///< Of the store's; 0: not open yet.
+    std::string what;
+    std::uint64_t used_ms = 0;
+    bool is_reading = false;
+  };
+  void asked(raft::member_id by, const fetch_request& x);
+  void open_for(raft::member_id by, std::uint64_t nonce, std::uint64_t least);
+  void send_chunk(raft::member_id to, const std::string& after);
+  void let_go(raft::member_id of);
+
+  // -- a state from somebody else --
+  struct installing {
+    raft::member_id from = 0;
+    std::uint64_t nonce = 0, least = 0;
+    std::string position;               ///< What came is stored up to this key.
+    std::optional<raft::snapshot> what; ///< Once the first part came.
+    bool is_storing = false;
+    std::uint64_t ask_ms = 0;
+    unsigned asks = 0;
+  };
+  void fetch(const raft::output::wanted& x);
+  void ask();
+  void came(raft::member_id from, chunk_answer x);
+  void stored_chunk(const state_chunk& chunk);
+  void give_up(const char* why);
+
+  /// For this life of the member: what was meant for an earlier one is dropped.
+  template <class F>
+  inbox::event in_this_life(F f) const {
+    return [life = life, f = std::move(f)](state& s) mutable {
+      if (s.life == life)
+        f(s);
+    };
+  }
+
+  const group_replica_options options;
+  writer& log;
+  const group_replica_surroundings around;
+  const std::shared_ptr<inbox> mail;
+  std::minstd_rand random;
+  std::uint64_t now = 0;
+
+  std::uint64_t life = 0, log_life = 0; ///< This member's, and the writer's when it began.
+  std::unique_ptr<raft::group> group;   ///< None: not begun, or the store has failed.
+  std::uint64_t begin_at = 0;           ///< Anew, on its own account. 0: not.
+  bool is_short_of_room = false;
+
+  // What this turn wants of the store.
+  std::vector<log_write> writes;
+  std::uint64_t writes_end = 0; ///< Sequence of the last.
+  group_apply applies;
+
+  std::uint64_t applied = 0;
+  struct waiting {
+    submission what;
+    std::uint64_t index = 0, term = 0;
+    std::vector<std::function<void(const reader&)>> then;
+  };
+  std::deque<waiting> pending;       ///< By index.
+  std::size_t pending_committed = 0; ///< So many of them are known to be.
+  struct index_read {
+    std::optional<std::uint64_t> index; ///< Confirmed: it waits for that to be applied.
+    std::function<void(result<void>)> done;
+  };
+  std::map<std::uint64_t, index_read> reads; ///< By ticket.
+
+  std::uint64_t serves_from = 0, serves_term = 0; ///< This leader's: what must be applied first.
+  leadership told;
+
+  std::map<raft::member_id, sending> sends;
+  std::optional<installing> install;
+};
+
+// -- life ------------------------------------------------------------------------------------------------------------
+
+void group_replica::state::trouble(const std::string& text) const {
+  if (around.on_trouble)
+    around.on_trouble("shard " + std::to_string(options.shard) + ": " + text);
+}
+
+void group_replica::state::begin() {
+  drop({errc::storage_failure, "the member begins anew: the outcome is unknown"});
+  begin_at = 0;
+  log.begin(options.shard, options.raft.cached_bytes_max, [mail = mail, life = life](result<group_log> found) {
+    auto kept = std::make_shared<result<group_log>>(std::move(found));
+    mail->post([life, kept](state& s) {
+      if (s.life == life)
+        s.begun(std::move(*kept));
+    });
+  });
+}
+
+void group_replica::state::begun(result<group_log> found) {
+  if (!found) {
+    if (found.code() == errc::corrupt_record)
+      trouble(found.error().text);
+    return; // Or the writer has failed: it will say when to begin again.
+  }
+  log_life = found->life;
+  applied = found->applied;
+  auto stored = raft::stored_of(std::move(*found));
+  if (!stored)
+    return trouble(stored.error().text);
+  auto reader = [this](std::uint64_t first, std::size_t count) {
+    auto out = std::vector<raft::entry>{};
+    for (auto& x : log.entries(options.shard, first, count))
+      out.push_back(raft::entry_of(std::move(x)));
+    return out;
+  };
+  auto how = options.raft;
+  how.seed = unsigned(random());
+  group = std::make_unique<raft::group>(how, now, std::move(*stored), applied, std::move(reader));
+}
+
+/// What it was is over; what waits hears so.
+void group_replica::state::drop(const struct error& why) {
+  ++life;
+  group.reset();
+  writes.clear();
+  applies.entries.clear();
+  install.reset();
+  while (!sends.empty())
+    let_go(sends.begin()->first);
+  while (!pending.empty())
+    answer_front(why);
+  for (auto& [ticket, x] : std::exchange(reads, {})) {
+    --mail->reads_waiting;
+    x.done(error{errc::not_leader, why.text});
+  }
+  serves_from = serves_term = 0;
+  tell_leadership();
+}
+
+/// After a failed write nothing may follow from what was thought to be stored.
+void group_replica::state::lost() {
+  drop({errc::storage_failure, "the disk failed: the outcome is unknown"});
+  begin_at = 0;
+}
+
+// -- turns -----------------------------------------------------------------------------------------------------------
+
+void group_replica::run(std::uint64_t now_ms) {
+  auto events = std::vector<inbox::event>{};
+  auto submissions = std::vector<submission>{};
+  {
+    const auto lock = std::scoped_lock{inbox_->mutex};
+    events.swap(inbox_->events);
+    submissions.swap(inbox_->submissions);
+    inbox_->received_bytes = inbox_->reads_in_submissions = 0;
+    inbox_->is_awake = false;
+  }
+  auto& s = *state_;
+  s.now = now_ms;
+  for (auto& x : events) {
+    x(s);
+    s.drain();
+  }
+  s.take(submissions);
+  s.drain();
+  s.end_turn();
+}
+
+void group_replica::state::tick() {
+  if (begin_at != 0 && now >= begin_at)
+    begin();
+  if (group)
+    group->tick(now);
+  for (auto i = sends.begin(); i != sends.end();) {
+    const auto who = i++;
+    if (now >= who->second.used_ms + options.hold_ms)
+      let_go(who->first);
+  }
+  if (install && !install->is_storing && now >= install->ask_ms)
+    ask();
+  if (!is_short_of_room || !group || !group->is_ready())
+    return;
+  // Somebody whose disk has room should lead.
+  auto best = raft::member_id{0};
+  for (const auto& x : group->members())
+    if (x.id != options.raft.id && x.role == raft::role::voter &&
+        (best == 0 || group->match(x.id) > group->match(best)))
+      best = x.id;
+  if (best != 0)
+    (void)group->transfer(now, best);
+}
+
+/// All commands of a turn are one submit.
+void group_replica::state::take(std::vector<submission>& submissions) {
+  auto commands = std::vector<std::shared_ptr<const std::string>>{};
+  if (group && group->is_leader())
+    for (const auto& x : submissions)
+      if (!x.read)
+        commands.push_back(x.bytes);
+  auto next = std::optional<std::uint64_t>{};
+  if (!commands.empty())
+    next = group->submit(now, std::move(commands));
+  const auto term = group ? group->term() : 0;
+  for (auto& x : submissions) {
+    if (x.read) {
+      if (pending.empty())
+        run_read(std::move(x.read));
+      else
+        pending.back().then.push_back(std::move(x.read));
+    } else if (next) {
+      pending.push_back({std::move(x), (*next)++, term, {}});
+    } else {
+      answer(x, error{errc::not_leader, "another member leads, or none"});
+    }
+  }
+}
+
+/// Carries out what the group wants done.
+void group_replica::state::drain() {
+  while (group) {
+    auto out = group->take_output();
+    if (group->is_broken()) {
+      trouble("the member can not go on and begins anew");
+      drop({errc::storage_failure, "the member can not go on: the outcome is unknown"});
+      begin_at = now + 1'000;
+      return;
+    }
+    if (out.writes.empty() && out.messages.empty() && out.committed.empty() && !out.install && out.reads.empty() &&
+        !out.leadership_changed)
+      return;
+    for (auto& x : out.writes) {
+      writes_end = x.sequence;
+      writes.push_back(raft::write_of(std::move(x)));
+    }
+    for (const auto& x : out.messages)
+      send(x.to, x.encode(), frame::raft);
+    for (auto& x : out.committed)
+      committed(x);
+    for (const auto& x : out.reads)
+      if (auto i = reads.find(x.ticket); i != reads.end()) {
+        i->second.index = x.index;
+        if (x.index)
+          continue;
+        auto done = std::move(i->second.done);
+        reads.erase(i);
+        --mail->reads_waiting;
+        done(error{errc::not_leader, "the leadership was lost"});
+      }
+    if (out.leadership_changed)
+      leadership_changed();
+    if (out.install)
+      fetch(*out.install);
+  }
+}
+
+void group_replica::state::flush_turn() {
+  if (!writes.empty()) {
+    auto done = in_this_life([end = writes_end](state& s) {
+      if (s.group)
+        s.group->written(s.now, end);
+    });
+    log.write(options.shard, log_life, std::exchange(writes, {}),
+              [mail = mail, done = std::move(done)](const result<void>& how) mutable {
+                if (how) // Else the writer says itself that it failed.
+                  mail->post(std::move(done));
+              });
+  }
+  if (!applies.entries.empty()) {
+    const auto last = applies.first_index + applies.entries.size() - 1;
+    applies.shard = options.shard;
+    auto done = in_this_life([last](state& s) { s.applied_up_to(last); });
+    log.apply(log_life, std::exchange(applies, {}),
+              [mail = mail, done = std::move(done)](const result<void>& how) mutable {
+                if (how)
+                  mail->post(std::move(done));
+              });
+  }
+}
+
+void group_replica::state::end_turn() {
+  flush_turn();
+  if (group && group->is_ready() && serves_term != group->term()) {
+    serves_term = group->term();
+    serves_from = group->delivered(); // With its own first entry.
+  }
+  answer_reads();
+  tell_leadership();
+}
+
+// -- outcomes --------------------------------------------------------------------------------------------------------
+
+void group_replica::state::committed(const raft::committed& x) {
+  if (applies.entries.empty())
+    applies.first_index = x.index;
+  applies.entries.push_back(raft::stored_entry(x.entry));
+  if (pending_committed < pending.size() && pending[pending_committed].index == x.index) {
+    if (pending[pending_committed].term == x.entry.term)
+      ++pending_committed;
+    else // Another stands in its place.
+      pending[pending_committed].term = 0;
+  }
+}
+
+void group_replica::state::leadership_changed() {
+  const auto is_same = [&](const waiting& x) { return group->is_leader() && x.term == group->term(); };
+  while (pending.size() > pending_committed && !is_same(pending.back())) {
+    auto x = std::move(pending.back());
+    pending.pop_back();
+    if (pending.empty())
+      for (auto& f : x.then)
+        run_read(std::move(f));
+    else
+      std::move(x.then.begin(), x.then.end(), std::back_inserter(pending.back().then));
+    answer(x.what, outcome_unknown("the leadership was lost"));
+  }
+  if (!group->is_leader())
+    serves_from = serves_term = 0;
+}
+
+void group_replica::state::applied_up_to(std::uint64_t index) {
+  applied = std::max(applied, index);
+  while (!pending.empty() && pending.front().index <= applied && pending_committed > 0)
+    answer_front(pending.front().index);
+}
+
+void group_replica::state::answer_front(const result<std::uint64_t>& how) {
+  auto x = std::move(pending.front());
+  pending.pop_front();
+  pending_committed -= pending_committed > 0 ? 1 : 0;
+  answer(x.what, how);
+  for (auto& f : x.then)
+    run_read(std::move(f));
+}
+
+void group_replica::state::answer(const submission& x, const result<std::uint64_t>& how) {
+  mail->outstanding_bytes -= x.bytes->size();
+  if (x.done)
+    x.done(how);
+}
+
+void group_replica::state::answer_reads() {
+  for (auto i = reads.begin(); i != reads.end();) {
+    auto x = i++;
+    if (!x->second.index || *x->second.index > applied)
+      continue;
+    auto done = std::move(x->second.done);
+    reads.erase(x);
+    --mail->reads_waiting;
+    done({});
+  }
+}
+
+void group_replica::state::tell_leadership() {
+  auto now_so = leadership{};
+  if (group) {
+    now_so.term = group->term();
+    now_so.leader = group->leader();
+    now_so.is_here = group->is_ready() && serves_term == now_so.term && serves_from <= applied;
+  }
+  if (now_so == told)
+    return;
+  const auto tell = [&](const leadership& x) {
+    told = x;
+    {
+      const auto lock = std::scoped_lock{mail->mutex};
+      mail->who = x;
+    }
+    if (around.on_leadership)
+      around.on_leadership(x);
+  };
+  if (told.is_here && now_so.is_here && told.term != now_so.term)
+    tell({false, now_so.term, 0});
+  tell(now_so);
+}
+
+// -- messages --------------------------------------------------------------------------------------------------------
+
+void group_replica::state::receive(raft::member_id from, std::string_view bytes) {
+  if (bytes.empty() || !group)
+    return;
+  const auto what = frame(bytes.back());
+  bytes.remove_suffix(1);
+  if (what == frame::raft) {
+    auto x = raft::message::decode(bytes);
+    if (!x || x->from != from || x->to != options.raft.id)
+      return;
+    // It will be sent again.
+    if (!x->entries.empty() && (is_short_of_room || log.is_full()))
+      return;
+    group->receive(now, std::move(*x));
+  } else if (what == frame::fetch) {
+    if (auto x = decode_fetch(bytes))
+      asked(from, *x);
+  } else if (what == frame::chunk) {
+    if (auto x = decode_chunk(bytes))
+      came(from, std::move(*x));
+  } else if (const auto nonce = decode_nonce(bytes); nonce && what == frame::gone) {
+    if (install && install->from == from && install->nonce == *nonce && !install->is_storing)
+      give_up("its leader has it no longer");
+  } else if (nonce && what == frame::done) {
+    if (auto i = sends.find(from); i != sends.end() && i->second.nonce == *nonce)
+      let_go(from);
+  }
+}
+
+// -- a state for somebody else ---------------------------------------------------------------------------------------
+
+void group_replica::state::asked(raft::member_id by, const fetch_request& x) {
+  const auto known = group->members();
+  if (by == options.raft.id || std::none_of(known.begin(), known.end(), [&](auto& m) { return m.id == by; }))
+    return;
+  auto i = sends.find(by);
+  if (i == sends.end() || i->second.nonce != x.nonce) {
+    if (!x.after.empty())
+      return send(by, encode_nonce(x.nonce), frame::gone);
+    if (i != sends.end())
+      let_go(by);
+    return open_for(by, x.nonce, x.least);
+  }
+  i->second.used_ms = now;
+  if (i->second.snapshot != 0)
+    send_chunk(by, x.after);
+}
+
+/// The state as it will be when all is applied that was committed by now: that is what the group can describe.
+void group_replica::state::open_for(raft::member_id by, std::uint64_t nonce, std::uint64_t least) {
+  const auto here = group->here();
+  if (group->is_installing() || here.term == 0 || here.index < least)
+    return; // It will ask again.
+  flush_turn();
+  sends[by] = {nonce, 0, codec::encode(raft::stored_snapshot(here)), now, false};
+  auto opened = [by, nonce, index = here.index](state& s, store::held_snapshot held) {
+    auto i = s.sends.find(by);
+    if (i == s.sends.end() || i->second.nonce != nonce || held.index != index) {
+      if (i != s.sends.end() && i->second.nonce == nonce)
+        s.sends.erase(i);
+      return s.log.run(0, [id = held.id](store* db) -> result<void> {
+        if (db)
+          db->close_snapshot(id);
+        return {};
+      });
+    }
+    i->second.snapshot = held.id;
+    s.send_chunk(by, {});
+  };
+  log.run(log_life, [mail = mail, shard = options.shard, opened](store* db) -> result<void> {
+    if (!db)
+      return {};
+    const auto held = db->open_snapshot(shard);
+    if (!held)
+      return held.error();
+    mail->post([opened, held = *held](state& s) { opened(s, held); });
+    return {};
+  });
+}
+
+void group_replica::state::send_chunk(raft::member_id to, const std::string& after) {
+  auto& x = sends[to];
+  if (std::exchange(x.is_reading, true))
+    return;
+  const auto sent = [mail = mail, to, after, nonce = x.nonce, life = life](const store& from, std::uint64_t snapshot,
+                                                                           std::size_t bytes_max) {
+    auto chunk = std::make_shared<result<state_chunk>>(from.read_snapshot(snapshot, after, bytes_max));
+    mail->post([to, after, nonce, life, chunk](state& s) {
+      auto i = s.sends.find(to);
+      if (s.life != life || i == s.sends.end() || i->second.nonce != nonce)
+        return;
+      i->second.is_reading = false;
+      if (!*chunk) {
+        s.let_go(to);
+        return s.send(to, encode_nonce(nonce), frame::gone);
+      }
+      s.send(to, encode(chunk_answer{nonce, after, i->second.what, std::move(**chunk)}), frame::chunk, true);
+    });
+  };
+  const auto taken = log.read_store(
+      [sent, id = x.snapshot, bytes_max = options.chunk_bytes_max](const store& from) { sent(from, id, bytes_max); });
+  if (!taken)
+    x.is_reading = false; // It will ask again.
+}
+
+void group_replica::state::let_go(raft::member_id of) {
+  const auto i = sends.find(of);
+  if (i == sends.end())
+    return;
+  if (i->second.snapshot != 0)
+    log.run(0, [id = i->second.snapshot](store* db) -> result<void> {
+      if (db)
+        db->close_snapshot(id);
+      return {};
+    });
+  sends.erase(i);
+}
+
+// -- a state from somebody else --------------------------------------------------------------------------------------
+
+void group_replica::state::fetch(const raft::output::wanted& x) {
+  install.emplace();
+  install->from = x.from;
+  install->least = x.what.index;
+  install->nonce = (std::uint64_t(random()) << 32) ^ random();
+  ask();
+}
+
+void group_replica::state::ask() {
+  if (install->asks++ >= options.asks_max || install->from == 0)
+    return give_up("its leader does not send it");
+  install->ask_ms = now + options.ask_again_ms;
+  send(install->from, encode(fetch_request{install->nonce, install->least, install->position}), frame::fetch);
+}
+
+/// Nothing but a new life ends the group's wait. What the store has of it decides what that begins with.
+void group_replica::state::give_up(const char* why) {
+  trouble(std::string{"a state could not be had: "} + why);
+  begin();
+}
+
+void group_replica::state::came(raft::member_id from, chunk_answer x) {
+  if (!install || install->from != from || install->nonce != x.nonce || install->position != x.after ||
+      install->is_storing)
+    return;
+  const auto described = codec::decode_log_snapshot(x.what);
+  auto what = described ? raft::snapshot_of(*described) : std::nullopt;
+  if (!what || what->index < install->least || (x.chunk.bytes.empty() && !x.chunk.is_last))
+    return give_up("it is not what was asked for");
+  const auto is_first = !install->what;
+  install->what = std::move(what);
+  install->asks = 0;
+  install->is_storing = true;
+  // Behind all that this member had to write and to apply.
+  flush_turn();
+  auto chunk = std::make_shared<const state_chunk>(std::move(x.chunk));
+  log.run(log_life,
+          [mail = mail, shard = options.shard, index = install->what->index, is_first, chunk,
+           life = life](store* db) -> result<void> {
+            if (!db)
+              return {};
+            auto done = is_first ? db->begin_install(shard) : result<void>{};
+            if (done)
+              done = db->install(shard, chunk->bytes);
+            if (done && chunk->is_last)
+              done = db->end_install(shard, index);
+            const auto is_done = done.has_value();
+            mail->post([life, is_done, chunk](state& s) {
+              if (s.life != life || !s.install)
+                return;
+              if (is_done)
+                s.stored_chunk(*chunk);
+              else
+                s.give_up("it can not be read");
+            });
+            return done;
+          });
+}
+
+void group_replica::state::stored_chunk(const state_chunk& chunk) {
+  install->is_storing = false;
+  if (!chunk.is_last) {
+    install->position = chunk.last_key;
+    return ask();
+  }
+  // First the state must be safe, then the log may begin behind it.
+  install->is_storing = true;
+  send(install->from, encode_nonce(install->nonce), frame::done);
+  auto safe = in_this_life([what = *install->what](state& s) {
+    s.install.reset();
+    s.applied = what.index;
+    if (s.group)
+      s.group->installed(s.now, what);
+  });
+  log.flush([mail = mail, safe = std::move(safe)](const result<void>& how) mutable {
+    if (how)
+      mail->post(std::move(safe));
+  });
+}
+
+// -- interface -------------------------------------------------------------------------------------------------------
+
+group_replica::group_replica(group_replica_options options, writer& log, group_replica_surroundings around)
+    : inbox_(std::make_shared<inbox>()) {
+  inbox_->wake = around.wake;
+  state_ = std::make_unique<state>(std::move(options), log, std::move(around), inbox_);
+  log.watch(state_->options.shard, [mail = inbox_](const writer::group_event& x) {
+    using kind = writer::group_event::kind;
+    if (x.what != kind::flushed) {
+      const auto lock = std::scoped_lock{mail->mutex};
+      mail->has_failed = x.what == kind::failed || (mail->has_failed && x.what != kind::recovered);
+      mail->is_short_of_room = x.what == kind::short_of_room || (mail->is_short_of_room && x.what != kind::has_room);
+    }
+    mail->post([x](state& s) {
+      switch (x.what) {
+      case kind::flushed: // While a state is sent, what follows it in the log is wanted.
+        if (s.group && s.sends.empty())
+          s.group->compact(s.now, x.index, s.options.trailing_entries_max);
+        break;
+      case kind::failed:
+        s.lost();
+        break;
+      case kind::recovered:
+        s.begin();
+        break;
+      case kind::short_of_room:
+        s.is_short_of_room = true;
+        break;
+      case kind::has_room:
+        s.is_short_of_room = false;
+        break;
+      }
+    });
+  });
+  inbox_->post([](state& s) { s.begin(); });
+}
+
+group_replica::~group_replica() {
+  state_->log.watch(state_->options.shard, {});
+  auto submissions = std::vector<submission>{};
+  auto events = std::vector<inbox::event>{};
+  {
+    const auto lock = std::scoped_lock{inbox_->mutex};
+    inbox_->is_closed = true;
+    submissions.swap(inbox_->submissions);
+    events.swap(inbox_->events);
+  }
+  const auto why = error{errc::storage_failure, "the member ends: the outcome is unknown"};
+  state_->drop(why);
+  for (auto& x : submissions)
+    if (x.read)
+      state_->run_read(std::move(x.read));
+    else
+      state_->answer(x, why);
+}
+
+result<void> group_replica::submit(const command& x, writer::completion done) {
+  auto bytes = std::make_shared<const std::string>(x.encode());
+  if (auto checked = for_each_change(*bytes, state_->options.shard, {}); !checked)
+    return checked;
+  {
+    const auto lock = std::scoped_lock{inbox_->mutex};
+    if (inbox_->has_failed || inbox_->is_short_of_room)
+      return error{inbox_->has_failed ? errc::storage_failure : errc::resource_constraint,
+                   "the disk fails, or is nearly full"};
+    if (!inbox_->who.is_here)
+      return error{errc::not_leader, inbox_->who.leader == 0
+                                         ? "no member leads"
+                                         : "member " + std::to_string(inbox_->who.leader) + " leads"};
+    const auto waits = inbox_->outstanding_bytes.load();
+    if ((waits != 0 && waits + bytes->size() > state_->options.outstanding_bytes_max) || state_->log.is_full())
+      return error{errc::resource_constraint, "the group does not keep up"};
+    inbox_->outstanding_bytes += bytes->size();
+    inbox_->submissions.push_back({std::move(bytes), std::move(done), nullptr});
+    if (std::exchange(inbox_->is_awake, true))
+      return {};
+  }
+  inbox_->wake();
+  return {};
+}
+
+result<void> group_replica::read_after(std::function<void(const reader&)> f) {
+  {
+    const auto lock = std::scoped_lock{inbox_->mutex};
+    if (inbox_->reads_in_submissions >= state_->options.reads_waiting_max)
+      return error{errc::resource_constraint, "too many reads wait"};
+    ++inbox_->reads_in_submissions;
+    inbox_->submissions.push_back({nullptr, nullptr, std::move(f)});
+    if (std::exchange(inbox_->is_awake, true))
+      return {};
+  }
+  inbox_->wake();
+  return {};
+}
+
+result<void> group_replica::read(std::function<void(const reader&)> f) {
+  return state_->log.read(std::move(f));
+}
+
+const reader& group_replica::cached() const noexcept {
+  return state_->log.cached();
+}
+
+void group_replica::read_index(std::function<void(result<void>)> done) {
+  if (inbox_->reads_waiting.fetch_add(1) >= state_->options.reads_waiting_max) {
+    --inbox_->reads_waiting;
+    return done(error{errc::resource_constraint, "too many reads wait"});
+  }
+  inbox_->post([done = std::move(done)](state& s) {
+    if (const auto ticket = s.group ? s.group->read(s.now) : std::nullopt) {
+      s.reads[*ticket] = {std::nullopt, done};
+      return;
+    }
+    --s.mail->reads_waiting;
+    done(error{errc::not_leader, "another member leads, or none"});
+  });
+}
+
+void group_replica::receive(raft::member_id from, std::string bytes) {
+  {
+    const auto lock = std::scoped_lock{inbox_->mutex};
+    if (inbox_->received_bytes != 0 && inbox_->received_bytes + bytes.size() > state_->options.received_bytes_max)
+      return;
+    inbox_->received_bytes += bytes.size() + 64;
+  }
+  inbox_->post([from, bytes = std::move(bytes)](state& s) { s.receive(from, bytes); });
+}
+
+void group_replica::tick() {
+  inbox_->post([](state& s) { s.tick(); });
+}
+
+void group_replica::is_down(raft::member_id who) {
+  inbox_->post([who](state& s) {
+    if (s.group)
+      s.group->is_down(s.now, who, 20 + unsigned(s.random() % 200));
+  });
+}
+
+leadership group_replica::who_leads() const {
+  const auto lock = std::scoped_lock{inbox_->mutex};
+  return inbox_->who;
+}
+
+void group_replica::change(std::vector<raft::member> members, control_done done) {
+  inbox_->post([members = std::move(members), done = std::move(done)](state& s) {
+    const auto how = s.group ? s.group->change(s.now, members) : raft::refusal::not_leader;
+    if (done)
+      done(how);
+  });
+}
+
+void group_replica::catch_up(raft::member_id spare, control_done done) {
+  inbox_->post([spare, done = std::move(done)](state& s) {
+    const auto how = s.group ? s.group->catch_up(s.now, spare) : raft::refusal::not_leader;
+    if (done)
+      done(how);
+  });
+}
+
+void group_replica::transfer(raft::member_id to, control_done done) {
+  inbox_->post([to, done = std::move(done)](state& s) {
+    const auto how = s.group ? s.group->transfer(s.now, to) : raft::refusal::not_leader;
+    if (done)
+      done(how);
+  });
+}
+
+void group_replica::inspect(std::function<void(const status&)> f) {
+  inbox_->post([f = std::move(f)](state& s) {
+    auto out = status{};
+    out.who = s.told;
+    out.outstanding = s.pending.size();
+    out.applied = s.applied;
+    if (s.group) {
+      const auto& g = *s.group;
+      out.has_begun = true;
+      out.state = g.state();
+      out.is_installing = g.is_installing();
+      out.first_index = g.first_index();
+      out.last_index = g.last_index();
+      out.commit_index = g.commit_index();
+      out.cached_bytes = g.cached_bytes();
+      for (const auto& x : g.members())
+        out.members.push_back({x, g.match(x.id), g.catch_up_progress(x.id)});
+    }
+    f(out);
+  });
+}
+
+} // namespace xmpp
