@@ -152,7 +152,8 @@ outcome<cluster_authority> make_cluster_authority(std::int64_t now_s) {
   return result;
 }
 
-outcome<std::string> issue(const cluster_authority& by, node_id node, const std::string& request, std::int64_t now_s) {
+outcome<std::string> issue(const cluster_authority& by, node_id node, const std::string& request, std::int64_t now_s,
+                           std::int64_t valid_s) {
   if (node == 0 || by.cluster == 0)
     return failure{"a certificate needs a node and a cluster"};
   auto order = net::certificate_order{};
@@ -160,16 +161,16 @@ outcome<std::string> issue(const cluster_authority& by, node_id node, const std:
   order.common_name = "Troupe node " + id_text(node);
   order.uri = node_name{by.cluster, node}.text();
   order.from_s = now_s - clock_skew_s;
-  order.until_s = now_s + certificate_days * day_s;
+  order.until_s = now_s + valid_s;
   return net::issue_certificate(by.pair, order);
 }
 
 outcome<std::string> issue_again(const cluster_authority& by, const std::string& certificate,
-                                 const std::string& request, std::int64_t now_s) {
+                                 const std::string& request, std::int64_t now_s, std::int64_t valid_s) {
   auto name = verify(by.cluster, by.pair.certificate, certificate, now_s);
   if (!name)
     return failure{name.why()};
-  return issue(by, name->node, request, now_s);
+  return issue(by, name->node, request, now_s, valid_s);
 }
 
 outcome<node_name> verify(cluster_id cluster, const std::string& authority_certificate, const std::string& certificate,
@@ -257,11 +258,11 @@ outcome<identity> admitted(const identity& who, cluster_id cluster, const std::s
   return out;
 }
 
-outcome<identity> renewed(const identity& who, const cluster_authority& by, std::int64_t now_s) {
+outcome<identity> renewed(const identity& who, const cluster_authority& by, std::int64_t now_s, std::int64_t valid_s) {
   auto request = request_of(who);
   if (!request)
     return failure{request.why()};
-  auto certificate = issue(by, who.node, *request, now_s);
+  auto certificate = issue(by, who.node, *request, now_s, valid_s);
   if (!certificate)
     return failure{certificate.why()};
   return admitted(who, by.cluster, by.pair.certificate, *certificate, now_s);

@@ -41,7 +41,7 @@ struct node_name {
 // -- the cluster's authority --
 
 constexpr auto authority_days = 30 * 365;
-constexpr auto certificate_days = 90;
+constexpr auto certificate_valid_s = std::int64_t{90} * 24 * 3600;
 /// Certificates begin earlier than they are made, for members whose clocks are behind.
 constexpr auto clock_skew_s = 3600;
 
@@ -58,11 +58,12 @@ struct cluster_authority {
 net::outcome<cluster_authority> make_cluster_authority(std::int64_t now_s);
 /// Of a request takes the key alone: whose certificate it becomes is `node`.
 net::outcome<std::string> issue(const cluster_authority& by, node_id node, const std::string& request,
-                                std::int64_t now_s);
+                                std::int64_t now_s, std::int64_t valid_s = certificate_valid_s);
 /// For a member that asks another one, with its certificate, which must still be good. Where the authority is at hand,
 /// `renewed` needs nobody.
 net::outcome<std::string> issue_again(const cluster_authority& by, const std::string& certificate,
-                                      const std::string& request, std::int64_t now_s);
+                                      const std::string& request, std::int64_t now_s,
+                                      std::int64_t valid_s = certificate_valid_s);
 /// Whose certificate it is. Fails unless this authority issued it for a node of this cluster and it is good now.
 net::outcome<node_name> verify(cluster_id cluster, const std::string& authority_certificate,
                                const std::string& certificate, std::int64_t now_s);
@@ -92,7 +93,8 @@ net::outcome<std::string> request_of(const identity& who);
 net::outcome<identity> admitted(const identity& who, cluster_id cluster, const std::string& authority_certificate,
                                 const std::string& certificate, std::int64_t now_s);
 /// The same member with a certificate from now on.
-net::outcome<identity> renewed(const identity& who, const cluster_authority& by, std::int64_t now_s);
+net::outcome<identity> renewed(const identity& who, const cluster_authority& by, std::int64_t now_s,
+                               std::int64_t valid_s = certificate_valid_s);
 /// Less than a third of the certificate's time is left, or none. False for what has no certificate.
 bool is_due_for_renewal(const identity& who, std::int64_t now_s);
 

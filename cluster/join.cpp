@@ -310,16 +310,11 @@ std::optional<join_answer> join_answer::decode(std::string_view bytes) {
   return out;
 }
 
-outcome<void> admit(const join_request& x, std::vector<invitation>& list,
-                    const std::function<std::optional<std::string>(node_id)>& key_of_member, std::int64_t now_s) {
+outcome<std::string> check_key(const join_request& x, std::string_view key_before) {
   auto digest = net::key_digest_of_request(x.request);
-  if (!digest)
-    return failure{digest.why()};
-  if (auto known = key_of_member(x.node); known && *known != *digest)
+  if (digest && !key_before.empty() && !net::is_equal_in_constant_time(*digest, key_before))
     return failure{"node " + id_text(x.node) + " is a member already, with another key"};
-  if (auto verdict = redeem(list, hash_of_secret(x.secret), *digest, now_s); verdict != token_verdict::good)
-    return failure{std::string{to_string(verdict)}};
-  return {};
+  return digest;
 }
 
 outcome<joined> join(const join_options& how) {

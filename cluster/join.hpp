@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,11 +49,11 @@ struct join_answer {
   static std::optional<join_answer> decode(std::string_view bytes);
 };
 
-/// The member's judgement: the token is good, the request proves its key, and the node is none that is a member with
-/// another key (or it would become that one). `key_of_member`: nothing when it is none. Marks the invitation as used;
-/// to be run alike by all that hold the list. Failures are for the joining node to read.
-net::outcome<void> admit(const join_request& x, std::vector<invitation>& list,
-                         const std::function<std::optional<std::string>(node_id)>& key_of_member, std::int64_t now_s);
+/// What the member checks before it asks the system group (`ask::join`, with the hash of the secret): the request
+/// proves its key, and a node that is known already has the key that it had, or who finds a used token would become
+/// that node. `key_before`: what was returned then; empty for a node that is new. Returns the digest of its key, 32
+/// bytes, to be kept with the member. Failures are for the joining node to read.
+net::outcome<std::string> check_key(const join_request& x, std::string_view key_before);
 
 struct join_options {
   join_token token;

@@ -1,10 +1,10 @@
 #include "cluster/join_token.hpp"
 
 #include "net/authority.hpp"
-#include "persistence/codec.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace xmpp::cluster {
 
@@ -13,11 +13,9 @@ using net::outcome;
 
 namespace {
 
-constexpr std::uint8_t invitation_version = 1;
 constexpr auto prefix = std::string_view{"troupe-join:"};
 constexpr auto digits = std::string_view{"0123456789abcdef"};
 constexpr auto secret_bytes = std::size_t{32};
-constexpr auto digest_bytes = std::size_t{32};
 constexpr auto host_bytes_max = std::size_t{253};
 
 bool is_64_digits(std::string_view text) {
@@ -76,81 +74,22 @@ outcome<join_token> join_token::parse(std::string_view text) {
   return out;
 }
 
-std::string invitation::encode() const {
-  auto out = std::string{};
-  auto to = codec::byte_writer{out};
-  to.byte(invitation_version);
-  to.string(secret_hash);
-  to.fixed64(static_cast<std::uint64_t>(expires_s));
-  to.string(used_by);
-  return out;
-}
-
-std::optional<invitation> invitation::decode(std::string_view bytes) {
-  auto in = codec::byte_reader{bytes};
-  auto out = invitation{};
-  auto version = in.byte();
-  out.secret_hash = in.string();
-  out.expires_s = static_cast<std::int64_t>(in.fixed64());
-  out.used_by = in.string();
-  if (!in.finished() || version != invitation_version || out.secret_hash.size() != digest_bytes ||
-      (!out.used_by.empty() && out.used_by.size() != digest_bytes))
-    return std::nullopt;
-  return out;
-}
-
-outcome<invited> invite(std::string host, std::uint16_t port, const std::string& authority_certificate,
-                        std::int64_t now_s, std::int64_t valid_s) {
+outcome<join_token> make_join_token(std::string host, std::uint16_t port, const std::string& authority_certificate) {
   if (!is_host(host) || port == 0)
     return failure{"a join token needs the host and port of a member"};
   auto fingerprint = net::fingerprint_of(authority_certificate);
   if (!fingerprint)
     return failure{fingerprint.why()};
-  auto out = invited{};
-  out.token.host = std::move(host);
-  out.token.port = port;
-  out.token.fingerprint = *std::move(fingerprint);
+  auto out = join_token{std::move(host), port, *std::move(fingerprint), {}};
   for (auto byte : net::random_bytes(secret_bytes)) {
-    out.token.secret += digits[static_cast<unsigned char>(byte) >> 4];
-    out.token.secret += digits[byte & 15];
+    out.secret += digits[static_cast<unsigned char>(byte) >> 4];
+    out.secret += digits[byte & 15];
   }
-  out.kept.secret_hash = hash_of_secret(out.token.secret);
-  out.kept.expires_s = now_s + valid_s;
   return out;
 }
 
 std::string hash_of_secret(std::string_view secret) {
   return net::sha256(secret);
-}
-
-std::string_view to_string(token_verdict verdict) noexcept {
-  switch (verdict) {
-  case token_verdict::good:
-    return "good";
-  case token_verdict::unknown:
-    return "this cluster knows no such join token";
-  case token_verdict::expired:
-    return "the join token has expired";
-  case token_verdict::used:
-    return "the join token has been used";
-  }
-  return "unknown";
-}
-
-token_verdict redeem(std::vector<invitation>& list, std::string_view secret_hash, std::string_view key_digest,
-                     std::int64_t now_s) {
-  invitation* found = nullptr;
-  for (auto& one : list) // All of them, whichever it is.
-    if (net::is_equal_in_constant_time(one.secret_hash, secret_hash))
-      found = &one;
-  if (found == nullptr || key_digest.size() != digest_bytes)
-    return token_verdict::unknown;
-  if (now_s >= found->expires_s)
-    return token_verdict::expired;
-  if (!found->used_by.empty() && found->used_by != key_digest)
-    return token_verdict::used;
-  found->used_by = key_digest;
-  return token_verdict::good;
 }
 
 } // namespace xmpp::cluster

@@ -67,7 +67,7 @@ struct link_callbacks {
   /// A stranger was cut; there may be many.
   std::function<void(const net::address& from, const std::string& why)> on_stranger;
   /// A node wants to join; empty: nobody can. `reply` may be called on any thread, once, with the answer or with words
-  /// for the one who asks (see `admit`). The secret is in the request: never log it.
+  /// for the one who asks (see `check_key`). The secret is in the request: never log it.
   using join_reply = std::function<void(net::outcome<join_answer>)>;
   std::function<void(const net::address& from, const join_request& x, join_reply reply)> on_join;
 };

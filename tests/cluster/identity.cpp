@@ -154,8 +154,8 @@ BOOST_AUTO_TEST_CASE(an_expired_certificate_is_refused_and_one_that_has_not_begu
   };
   BOOST_TEST(is_good(now_s - clock_skew_s + 1)); // a member whose clock is behind
   BOOST_TEST(!is_good(now_s - clock_skew_s - 1));
-  BOOST_TEST(is_good(now_s + certificate_days * day_s - 1));
-  BOOST_TEST(!is_good(now_s + certificate_days * day_s + 1));
+  BOOST_TEST(is_good(now_s + certificate_valid_s - 1));
+  BOOST_TEST(!is_good(now_s + certificate_valid_s + 1));
 }
 
 BOOST_AUTO_TEST_CASE(names_in_a_request_count_for_nothing) {
@@ -200,6 +200,9 @@ BOOST_AUTO_TEST_CASE(a_member_is_renewed_before_the_last_third_is_over) {
   BOOST_TEST(again.certificate != who.certificate);
   BOOST_TEST(!is_due_for_renewal(again, later_s + 59 * day_s));
   BOOST_TEST(!is_due_for_renewal(value_of(make_identity()), later_s));
+  auto short_lived = value_of(renewed(who, by, later_s, 3 * 3600)); // It begins an hour before.
+  BOOST_TEST(!is_due_for_renewal(short_lived, later_s + 90 * 60));
+  BOOST_TEST(is_due_for_renewal(short_lived, later_s + 110 * 60));
 }
 
 BOOST_AUTO_TEST_CASE(another_member_renews_a_certificate_that_is_still_good) {

@@ -1,6 +1,7 @@
 #include "cluster/join.hpp"
 
 #include "cluster/link.hpp"
+#include "cluster/system_state.hpp"
 #include "tests/cluster/link_fixture.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -17,36 +18,55 @@ bool has_words(const std::string& text, std::string_view words) {
   return text.find(words) != std::string::npos;
 }
 
-/// A member with its own thread, which lets in whoever has a good token.
-struct member {
-  member() : self(member_of(test_authority(), 1)) {
+announcement announced(node_id id, const std::vector<std::string>& addresses) {
+  auto out = announcement{};
+  out.id = id;
+  out.addresses = addresses;
+  return out;
+}
+
+/// A member with its own thread, which lets in whom the system group lets in.
+struct member_side {
+  member_side() : self(member_of(test_authority(), 1)) {
+    auto init = ask::init{};
+    init.id = id_text(test_authority().cluster);
+    init.first = announced(1, {"127.0.0.1:5280"});
+    init.certificate = value_of(net::read_certificate(self.certificate)).key_digest;
+    decide(init);
     options.self = self;
     options.listen = *net::address::parse("127.0.0.1", 0);
     options.wall_clock_s = [] { return test_now_s; };
     callbacks.on_join = [this](const net::address&, const join_request& x, link_callbacks::join_reply reply) {
       auto guard = std::lock_guard{mutex};
       ++asked;
-      if (is_silent)
-        return;
-      auto key_of = [this](node_id node) -> std::optional<std::string> {
-        return node == self.node ? std::optional{value_of(net::read_certificate(self.certificate)).key_digest}
-                                 : std::nullopt;
-      };
-      if (auto admitted = admit(x, list, key_of, test_now_s); !admitted)
-        return reply(net::failure{admitted.why()});
-      auto certificate = value_of(issue(test_authority(), x.node, x.request, test_now_s));
-      reply(join_answer{certificate, {{self.node, {"127.0.0.1:5280"}}}});
-      asked_by = x;
+      if (!is_silent)
+        reply(judge(x));
     };
     start();
   }
   void start() { links = value_of(cluster::links::start(options, callbacks)); }
-  join_token invite(std::int64_t valid_s = 3600) {
-    auto made = value_of(cluster::invite("127.0.0.1", links->listen_address().port(), test_authority().pair.certificate,
-                                         test_now_s, valid_s));
+  template <class What>
+  void decide(const What& what) {
+    auto done = apply(group, {test_now_s * 1000, what});
+    if (!done)
+      BOOST_FAIL(done.error().text);
+  }
+  net::outcome<join_answer> judge(const join_request& x) {
+    auto known = group.find(x.node);
+    auto key = check_key(x, known != nullptr ? known->certificate : std::string{});
+    if (!key)
+      return net::failure{key.why()};
+    auto what = ask::join{hash_of_secret(x.secret), announced(x.node, x.addresses), *key, 0, 0};
+    if (auto done = apply(group, {(test_now_s + late_s) * 1000, what}); !done)
+      return net::failure{done.error().text};
+    return join_answer{value_of(issue(test_authority(), x.node, x.request, test_now_s)), {{1, {"127.0.0.1:5280"}}}};
+  }
+  join_token invite() {
+    auto token =
+        value_of(make_join_token("127.0.0.1", links->listen_address().port(), test_authority().pair.certificate));
     auto guard = std::lock_guard{mutex};
-    list.push_back(made.kept);
-    return made.token;
+    decide(ask::invite{hash_of_secret(token.secret), (test_now_s + 3600) * 1000});
+    return token;
   }
   int times_asked() {
     auto guard = std::lock_guard{mutex};
@@ -57,10 +77,10 @@ struct member {
   link_options options;
   link_callbacks callbacks;
   std::mutex mutex;
-  std::vector<invitation> list; // under it, and the rest
+  state group; // under it, and the rest
   int asked = 0;
   bool is_silent = false;
-  join_request asked_by;
+  std::int64_t late_s = 0;
   std::unique_ptr<cluster::links> links; // last: its thread ends first
 };
 
@@ -79,7 +99,7 @@ join_options with(const join_token& token) {
 BOOST_AUTO_TEST_SUITE(join_)
 
 BOOST_AUTO_TEST_CASE(a_node_with_a_token_becomes_a_member) {
-  auto there = member{};
+  auto there = member_side{};
   auto how = with(there.invite());
   auto done = value_of(join(how));
   BOOST_TEST(done.self.is_member());
@@ -89,11 +109,12 @@ BOOST_AUTO_TEST_CASE(a_node_with_a_token_becomes_a_member) {
   BOOST_TEST((done.members == std::vector<member_addresses>{{1, {"127.0.0.1:5280"}}}));
   BOOST_TEST(bool{identity::decode(done.self.encode())});
   auto guard = std::lock_guard{there.mutex};
-  BOOST_TEST(there.asked_by.addresses == how.addresses);
+  BOOST_REQUIRE(there.group.find(how.self.node) != nullptr);
+  BOOST_TEST(there.group.find(how.self.node)->says.addresses == how.addresses);
 }
 
 BOOST_AUTO_TEST_CASE(and_links_with_its_certificate) {
-  auto there = member{};
+  auto there = member_side{};
   auto done = value_of(join(with(there.invite())));
   auto is_up = std::promise<void>{};
   auto callbacks = link_callbacks{};
@@ -109,36 +130,48 @@ BOOST_AUTO_TEST_CASE(and_links_with_its_certificate) {
 }
 
 BOOST_AUTO_TEST_CASE(a_token_lets_one_node_in) {
-  auto there = member{};
+  auto there = member_side{};
   auto token = there.invite();
   auto first = with(token);
   BOOST_TEST(bool{join(first)});
   auto second = join(with(token));
   BOOST_REQUIRE(!second);
-  BOOST_TEST(has_words(second.why(), "has been used"));
+  BOOST_TEST(has_words(second.why(), "the join token was used"));
   BOOST_TEST(bool{join(first)}); // Its answer may have been lost.
 }
 
+BOOST_AUTO_TEST_CASE(who_finds_a_used_token_does_not_become_the_node_that_used_it) {
+  auto there = member_side{};
+  auto token = there.invite();
+  auto first = with(token);
+  BOOST_TEST(bool{join(first)});
+  auto finder = with(token);
+  finder.self.node = first.self.node;
+  auto refused = join(finder);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(has_words(refused.why(), "with another key"));
+}
+
 BOOST_AUTO_TEST_CASE(an_expired_token_is_refused) {
-  auto there = member{};
-  auto refused = join(with(there.invite(0)));
+  auto there = member_side{};
+  auto token = there.invite();
+  there.late_s = 3600;
+  auto refused = join(with(token));
   BOOST_REQUIRE(!refused);
   BOOST_TEST(has_words(refused.why(), "has expired"));
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_secret_is_refused) {
-  auto there = member{};
+  auto there = member_side{};
   auto token = there.invite();
   token.secret = std::string(64, '0');
   auto refused = join(with(token));
   BOOST_REQUIRE(!refused);
   BOOST_TEST(has_words(refused.why(), "no such join token"));
-  auto guard = std::lock_guard{there.mutex};
-  BOOST_TEST(there.list[0].used_by.empty());
 }
 
 BOOST_AUTO_TEST_CASE(who_shows_another_authority_never_hears_the_secret) {
-  auto there = member{};
+  auto there = member_side{};
   auto token = there.invite();
   token.fingerprint = value_of(net::fingerprint_of(value_of(make_cluster_authority(test_now_s)).pair.certificate));
   auto refused = join(with(token));
@@ -149,7 +182,7 @@ BOOST_AUTO_TEST_CASE(who_shows_another_authority_never_hears_the_secret) {
 }
 
 BOOST_AUTO_TEST_CASE(a_member_whose_certificate_has_expired_is_not_trusted_by_its_authoritys_fingerprint) {
-  auto there = member{};
+  auto there = member_side{};
   auto how = with(there.invite());
   how.now_s = test_now_s + 91 * 24 * 3600;
   BOOST_TEST(!join(how));
@@ -157,18 +190,16 @@ BOOST_AUTO_TEST_CASE(a_member_whose_certificate_has_expired_is_not_trusted_by_it
 }
 
 BOOST_AUTO_TEST_CASE(a_members_id_with_another_key_is_refused) {
-  auto there = member{};
+  auto there = member_side{};
   auto how = with(there.invite());
   how.self.node = 1;
   auto refused = join(how);
   BOOST_REQUIRE(!refused);
   BOOST_TEST(has_words(refused.why(), "is a member already"));
-  auto guard = std::lock_guard{there.mutex};
-  BOOST_TEST(there.list[0].used_by.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_decision_that_never_comes_ends_the_connection) {
-  auto there = member{};
+  auto there = member_side{};
   there.is_silent = true;
   there.options.join_ms = 50;
   there.links.reset();
@@ -180,9 +211,8 @@ BOOST_AUTO_TEST_CASE(a_decision_that_never_comes_ends_the_connection) {
 
 BOOST_AUTO_TEST_CASE(where_nobody_answers_the_time_is_over_some_time) {
   auto silent = value_of(net::listen(*net::address::parse("127.0.0.1", 0)));
-  auto token = value_of(invite("127.0.0.1", value_of(net::local_address(silent.get())).port(),
-                               test_authority().pair.certificate, test_now_s, 3600))
-                   .token;
+  auto token = value_of(make_join_token("127.0.0.1", value_of(net::local_address(silent.get())).port(),
+                                        test_authority().pair.certificate));
   auto how = with(token);
   how.timeout_ms = 50;
   auto refused = join(how);
@@ -193,7 +223,7 @@ BOOST_AUTO_TEST_CASE(where_nobody_answers_the_time_is_over_some_time) {
 }
 
 BOOST_AUTO_TEST_CASE(a_request_that_is_none_is_refused_and_no_link_comes_of_it) {
-  auto there = member{};
+  auto there = member_side{};
   auto around = mesh{};
   auto& aut = around.add(1);
   aut.stop();
