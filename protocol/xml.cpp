@@ -670,18 +670,22 @@ struct scratch_pool {
   }
 };
 
+/// This thread's. In a function, since g++ ends no variable template with its thread.
 template <class Scratch>
-thread_local scratch_pool<Scratch> pool;
+scratch_pool<Scratch>& pool() {
+  thread_local auto kept = scratch_pool<Scratch>{};
+  return kept;
+}
 
 } // namespace
 
-builder::builder(std::string_view name, std::string_view ns) : scratch_(pool<scratch>.take()) {
+builder::builder(std::string_view name, std::string_view ns) : scratch_(pool<scratch>().take()) {
   scratch_->start(name, &ns);
 }
 
 builder::~builder() {
   if (scratch_ != nullptr)
-    pool<scratch>.give_back(scratch_);
+    pool<scratch>().give_back(scratch_);
 }
 
 builder::builder(builder&& other) noexcept : scratch_(std::exchange(other.scratch_, nullptr)) {}
