@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
+#include <unordered_set>
 #include <utility>
 
 namespace xmpp {
@@ -428,8 +429,15 @@ void server::drain() {
   context_->draining = true; // First: who is in neither list below will see it.
   for (auto& one : listeners_)
     caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
-  auto all = context_->unauthenticated.all();
-  context_->sessions.for_each([&](const jid&, const session_actor& x) { all.push_back(x); });
+  auto all = context_->unauthenticated.all(); // Those who have not spoken yet are nowhere else.
+  auto seen = std::unordered_set<caf::actor_id>{};
+  for (auto& one : all)
+    seen.insert(one->id());
+  registry::instance().for_each(actor_kind::session, [&](const registry::entry& x) {
+    if (seen.insert(x.id).second)
+      all.push_back(caf::actor_cast<session_actor>(x.actor));
+    return true;
+  });
   // The sending away is bounded in rate, so that whoever takes the clients is not overrun.
   auto rate = context_->live()->options.server.drain_per_second;
   auto how = context_->sent_away();

@@ -180,7 +180,7 @@ void session::to_own_account(stanza x, std::vector<jid> directed, bool was_avail
 void session::route(stanza x) {
   if (x.to.has_local()) {
     if (server_.is_own_domain(x.to.domain())) {
-      if (control_->in_account.load() != 0)
+      if (control_->in_account.load() != 0 || x.to.bare_text() == full_.bare_text())
         return to_own_account(std::move(x));
       trace::note(trace::station::routed, "session", full_, x);
       auto& shard = server_.route.shard(x.to);

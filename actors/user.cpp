@@ -175,7 +175,7 @@ void user::reload() {
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
-  if (phase_ == phase::ready && !is_removing_ && !is_tidying_ && before_next_ == 0 && pending_.size() < pending_max)
+  if (phase_ == phase::ready && !is_removing_ && !tidying_ && before_next_ == 0 && pending_.size() < pending_max)
       [[likely]]
     return false;
   auto& content = x.content();
@@ -199,16 +199,16 @@ bool user::must_wait(caf::mailbox_element& x) {
   auto is_of_sessions = content.match_elements<msg::sent>() || content.match_elements<msg::detach>() ||
                         content.match_elements<msg::attach>();
   return is_of_sessions || (is_removing_ && is_for_account()) ||
-         (is_tidying_ && (is_for_account() || content.match_elements<msg::deliver_for_good>()));
+         (tidying_ && (is_for_account() || content.match_elements<msg::deliver_for_good>()));
 }
 
 void user::restart() {
   // Nobody who waits for an answer waits for ever.
   reload_when_drained_ = true;
   for (auto lost = std::exchange(pending_, {}); !lost.empty();)
-    lost.pop_front().then(errc::internal_server_error);
+    finish(lost.pop_front(), errc::internal_server_error);
   fail_reads();
-  is_removing_ = is_tidying_ = false;
+  is_removing_ = false;
   offline_expires_ms_ = 0;
   views_.clear();
   bound_.clear();
@@ -455,7 +455,7 @@ bool user::submit(write_set changes, continuation then) {
       return false;
     }
   }
-  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, turn_});
+  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, {}, turn_});
   note_idleness();
   return bool(taken);
 }
@@ -463,36 +463,37 @@ bool user::submit(write_set changes, continuation then) {
 void user::committed(const msg::committed& x) {
   if (pending_.empty() || pending_.front().ticket != x.ticket)
     return; // of a former life
-  auto finish = [this](errc failure) {
-    auto one = pending_.pop_front();
-    turn_ = std::move(one.turn);
-    one.then(failure);
-    turn_ = nullptr;
-    for (auto& x : one.behind) {
-      deliver_checked(x.what.what, x.what.hidden_from);
-      if (x.then)
-        x.then();
-    }
-  };
   count(x.failure == errc::none ? metrics::instance().commits : metrics::instance().commits_failed);
   if (x.failure != errc::none)
     reload_when_drained_ = true;
-  finish(x.failure);
-  while (!pending_.empty() && pending_.front().failure != errc::none)
-    finish(pending_.front().failure);
+  finish(pending_.pop_front(), x.failure);
+  while (!pending_.empty() && pending_.front().failure != errc::none) {
+    auto failure = pending_.front().failure;
+    finish(pending_.pop_front(), failure);
+  }
   if (pending_.empty() && std::exchange(reload_when_drained_, false))
     return reload();
   note_idleness();
 }
 
+void user::finish(pending one, errc failure) {
+  waiting_for_commits_ -= std::uint32_t(one.after.size() + one.behind.size());
+  turn_ = std::move(one.turn);
+  one.then(failure);
+  turn_ = nullptr;
+  for (auto& then : one.after)
+    then(failure);
+  for (auto& x : one.behind)
+    deliver_held(x);
+}
+
 void user::after_commits(continuation then) {
   if (pending_.empty())
     return then(errc::none);
-  auto& last = pending_.back();
-  last.then = [this, first = std::move(last.then), then = std::move(then), turn = turn_](errc failure) {
-    first(failure);
+  pending_.back().after.push_back([this, then = std::move(then), turn = turn_](errc failure) {
     then(failure == errc::none && reload_when_drained_ ? errc::internal_server_error : failure);
-  };
+  });
+  ++waiting_for_commits_;
 }
 
 void user::read(std::function<void(const reader&, msg::was_read&)> read, read_continuation then) {

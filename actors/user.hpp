@@ -84,6 +84,19 @@ private:
 
   // -- user.cpp: durable changes --
   using continuation = std::function<void(errc)>;
+  struct pending {
+    std::uint64_t ticket = 0;
+    continuation then;
+    errc failure = errc::none;            ///< Refused at once, but others are before it.
+    jid contact = {};                     ///< Whose inbound subscription stanza it is; else empty.
+    std::vector<continuation> after = {}; ///< What only waits for it.
+    struct later {
+      msg::show what;
+      std::function<void()> then = {};
+    };
+    std::vector<later> behind = {};        ///< The same contact's, which came while it was committed.
+    std::shared_ptr<const void> turn = {}; ///< Of what it follows from.
+  };
   /// Submits; `then` runs when it is committed or refused, in the order of the calls, and with an error if this actor
   /// loses its state before. Nothing to change: `then` runs behind what is under way.
   ///
@@ -95,6 +108,7 @@ private:
   /// As `commit`, for what makes or removes the account.
   bool submit(write_set changes, continuation then);
   void committed(const msg::committed& x);
+  void finish(pending one, errc failure);
   /// Runs when all that is under way is committed, at once if nothing is; with an error if any of that failed.
   void after_commits(continuation then);
   using read_continuation = std::function<void(const msg::was_read&)>;
@@ -125,8 +139,10 @@ private:
   caf::result<msg::outcome> deliver_for_good(const stanza& x);
   /// Behind the hooks.
   void deliver_checked(const stanza& x, std::span<const jid> hidden_from);
+  void deliver_held(pending::later& x);
+  void deliver_now(const stanza& x, std::span<const jid> hidden_from);
   void store_offline(const stanza& x, std::string_view only_for = {});
-  void forget_expired(std::function<void()> then);
+  void forget_expired();
   id_generator& ids();
   void deliver_offline(std::size_t session);
   void deliver_offline_to_another();
@@ -137,10 +153,8 @@ private:
 
   // -- user_presence.cpp --
   void deliver_presence(const stanza& x);
-  /// Whether `x` waits for its sender's subscription stanza before it: stanzas keep their order (RFC 6120, 10.1).
-  bool is_behind_subscription(const stanza& x, std::span<const jid> hidden_from);
-  struct pending;
-  /// The contact's last one that is being committed; null: none.
+  /// The contact's last subscription stanza that is being committed, which what follows from there waits for: stanzas
+  /// keep their order (RFC 6120, 10.1). Null: none.
   pending* subscription_under_way(const jid& from);
   void own_presence(const stanza& x, std::size_t session, bool was_available);
   void broadcast(const stanza& x);
@@ -182,11 +196,12 @@ private:
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   std::uint16_t awaited_sessions_ = 0;
-  std::uint16_t gathering_ends_ = 0;    ///< Messages under way that end a gathering; only the last one's is this one.
-  std::uint64_t offline_flush_ = 0;     ///< The ticket of the one under way. 0: none.
-  std::uint64_t offline_flush_to_ = 0;  ///< The session's number.
-  bool offline_grew_ = false;           ///< Since a page was last asked for.
-  bool is_tidying_ = false;             ///< What comes for the account waits until there is room for it.
+  std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
+  std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
+  std::uint64_t offline_flush_to_ = 0; ///< The session's number.
+  bool offline_grew_ = false;          ///< Since a page was last asked for.
+  /// Expired messages are looked for: what comes for the account waits, and these are to be stored then. Null: not so.
+  std::unique_ptr<std::vector<std::function<void()>>> tidying_;
   std::int64_t offline_expires_ms_ = 0; ///< Before that none that waits does. 0: not known.
 
   // -- durable state, as of the last commit submitted --
@@ -207,20 +222,9 @@ private:
   std::vector<session_view> views_; ///< One for each of `bound_`.
   std::vector<bound> bound_;
 
-  struct pending {
-    std::uint64_t ticket = 0;
-    continuation then;
-    errc failure = errc::none; ///< Refused at once, but others are before it.
-    jid contact = {};          ///< Whose inbound subscription stanza it is; else empty.
-    struct later {
-      msg::show what;
-      std::function<void()> then = {};
-    };
-    std::vector<later> behind = {};        ///< The same contact's, which came while it was committed.
-    std::shared_ptr<const void> turn = {}; ///< Of what it follows from.
-  };
   fifo<pending> pending_;
-  std::shared_ptr<const void> turn_; ///< Of what is being handled.
+  std::uint32_t waiting_for_commits_ = 0; ///< What `after` and `behind` of all these hold.
+  std::shared_ptr<const void> turn_;      ///< Of what is being handled.
   struct pending_read {
     std::uint64_t ticket = 0;
     read_continuation then;

@@ -22,12 +22,16 @@ constexpr std::size_t offline_page = 100;
 constexpr std::size_t offline_page_bytes = 256 * 1024;
 /// The latest look for expired messages behind one that could not see all of them.
 constexpr std::int64_t look_for_expired_ms = 3'600'000;
+/// Stanzas and answers that wait for an account's commits; with more, others' stanzas are refused.
+constexpr std::uint32_t waiting_for_commits_max = 20'000;
 
 } // namespace
 
 void user::deliver(const stanza& x, std::span<const jid> hidden_from) {
   if (phase_ == phase::retiring)
     return send(server_.route.shard(shard_), msg::deliver{x});
+  if (waiting_for_commits_ >= waiting_for_commits_max)
+    return refuse(x, errc::resource_constraint);
   trace::note(trace::station::handled, "user", account_, x);
   auto live = server_.live();
   if (auto* home = live->find_host(account_.domain()); home && exists_) {
@@ -56,7 +60,7 @@ caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
   auto before = subscription_under_way(x.from);
   auto waiting = before ? before->behind.size() : 0;
   deliver(x);
-  if (before = subscription_under_way(x.from); before && before->behind.size() > waiting)
+  if (before && before->behind.size() > waiting)
     before->behind.back().then = answer_when_durable; // It has only taken its place.
   else
     answer_when_durable();
@@ -64,8 +68,27 @@ caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
 }
 
 void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
-  if (!pending_.empty() && is_behind_subscription(x, hidden_from))
+  if (auto before = subscription_under_way(x.from)) {
+    before->behind.push_back({{x, {hidden_from.begin(), hidden_from.end()}}});
+    ++waiting_for_commits_;
+  } else {
+    deliver_now(x, hidden_from);
+  }
+}
+
+/// What came behind a subscription stanza; perhaps there is another one before it by now.
+void user::deliver_held(pending::later& x) {
+  if (auto before = subscription_under_way(x.what.what.from)) {
+    before->behind.push_back(std::move(x));
+    ++waiting_for_commits_;
     return;
+  }
+  deliver_now(x.what.what, x.what.hidden_from);
+  if (x.then)
+    x.then();
+}
+
+void user::deliver_now(const stanza& x, std::span<const jid> hidden_from) {
   auto where = xmpp::deliver(x, exists_ || !views_.empty(), views_);
   switch (where.what) {
   case delivery::way::deliver:
@@ -104,8 +127,14 @@ void user::store_offline(const stanza& x, std::string_view only_for) {
       refuse(x, failure);
   };
   // What waits may be too old to be delivered, and in the way of what comes. A flush forgets such by itself.
-  if (offline_.messages != 0 && offline_flush_ == 0 && now_ms() >= offline_expires_ms_)
-    return forget_expired([this, x, only_for = std::string{only_for}] { store_offline(x, only_for); });
+  auto is_due = offline_.messages != 0 && offline_flush_ == 0 && now_ms() >= offline_expires_ms_;
+  if (tidying_ || is_due) {
+    auto begins = !tidying_;
+    if (begins)
+      tidying_ = std::make_unique<std::vector<std::function<void()>>>();
+    tidying_->push_back([this, x, only_for = std::string{only_for}] { store_offline(x, only_for); });
+    return begins ? forget_expired() : void();
+  }
   auto* home = own_host();
   auto message = offline_message{x.from, x.to, now_ms(), 0, std::string{x.tree.bytes()}, std::string{only_for}};
   if (home && home->options.offline_expiry_days != 0)
@@ -134,8 +163,7 @@ void user::store_offline(const stanza& x, std::string_view only_for) {
 }
 
 /// A page at a time; then goes on, whatever came of it. The next look is due when the oldest of the rest expires.
-void user::forget_expired(std::function<void()> then) {
-  is_tidying_ = true;
+void user::forget_expired() {
   read(
       [at = place()](const reader& from, msg::was_read& answer) {
         auto page = offline::load(from, at, {}, offline_page, offline_page_bytes);
@@ -143,7 +171,7 @@ void user::forget_expired(std::function<void()> then) {
         if (page)
           answer.messages = std::make_shared<offline::page>(*std::move(page));
       },
-      [this, then](const msg::was_read& x) {
+      [this](const msg::was_read& x) {
         auto now = now_ms();
         auto is_over = [now](auto& one) { return one.message.expires_ms != 0 && one.message.expires_ms < now; };
         auto goes_on = false;
@@ -166,9 +194,12 @@ void user::forget_expired(std::function<void()> then) {
               offline_expires_ms_ = std::min(offline_expires_ms_, rest->message.expires_ms);
         }
         if (goes_on)
-          return forget_expired(then);
-        is_tidying_ = false;
-        then();
+          return forget_expired();
+        auto waiting = std::exchange(tidying_, nullptr);
+        for (auto& one : *waiting)
+          one();
+        offline_flush_to_ = 0;
+        deliver_offline_to_another(); // Somebody may have come meanwhile.
       });
 }
 
@@ -179,7 +210,7 @@ id_generator& user::ids() {
 }
 
 void user::deliver_offline(std::size_t session) {
-  if (offline_.messages == 0 || offline_flush_ != 0)
+  if (offline_.messages == 0 || offline_flush_ != 0 || tidying_)
     return;
   offline_flush_ = next_ticket_++;
   offline_flush_to_ = bound_[session].id;

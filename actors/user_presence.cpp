@@ -29,13 +29,6 @@ user::pending* user::subscription_under_way(const jid& from) {
   return nullptr;
 }
 
-bool user::is_behind_subscription(const stanza& x, std::span<const jid> hidden_from) {
-  auto before = subscription_under_way(x.from);
-  if (before)
-    before->behind.push_back({{x, {hidden_from.begin(), hidden_from.end()}}});
-  return before != nullptr;
-}
-
 /// Something about presence arrived for the account's bare JID.
 void user::deliver_presence(const stanza& x) {
   if (x.type == stanza_type::probe)

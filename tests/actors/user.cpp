@@ -908,4 +908,66 @@ BOOST_AUTO_TEST_CASE(a_full_store_is_looked_through_for_old_messages_once) {
   BOOST_TEST(shard->delivered.size() == 4u);
 }
 
+BOOST_AUTO_TEST_CASE(old_messages_are_looked_for_once_whoever_comes_meanwhile) {
+  options.hosts[0].offline_expiry_days = 30;
+  configure();
+  put_account(romeo);
+  put([&](write_set& to) {
+    auto summary = offline_summary{};
+    auto ids = id_generator{1, 1};
+    for (auto i = 0; i < 150; ++i) // more than a page
+      offline::append(to, {0, romeo}, ids.next(1), {juliet, romeo, 1, 2, "<message xmlns='jabber:client'/>"}, summary);
+    offline::append(
+        to, {0, romeo}, ids.next(1),
+        {juliet, romeo, 1, 0, std::string{stanza_of("<message><body>v</body></message>", juliet, romeo).tree.bytes()}},
+        summary);
+  });
+  starts();
+  works();
+  auto x = attached("garden");
+  // Those behind the subscription come out of its commit one after the other; the presence behind the roster.
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  for (auto body : {"1", "2", "3"})
+    message(body);
+  sends(x, "<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item jid='a@b.c'/></query></iq>");
+  sends(x, "<presence/>");
+  works();
+  BOOST_TEST(bodies(x) == "v123");
+  BOOST_TEST(described("offline messages") == "0");
+  BOOST_TEST(described("offline bytes") == "0");
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_behind_a_subscription_survives_a_failure) {
+  starts_with_account();
+  auto x = attached("garden");
+  registers(x);
+  sends(x, "<presence/>");
+  works();
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  for (auto body : {"1", "2", "3"})
+    message(body);
+  auto end = asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='unsubscribe'/>", juliet, romeo)});
+  fails_and_restarts();
+  attaches_again(x, true);
+  works();
+  BOOST_TEST(bodies(x) == "123");
+  BOOST_TEST(end->has_come());
+}
+
+BOOST_AUTO_TEST_CASE(very_much_may_wait_for_one_commit_and_more_is_refused) {
+  put_account(romeo);
+  starts();
+  works();
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  works();
+  arrives("<presence type='subscribe'/>", "mercutio@example.com"_jid, romeo);
+  for (auto i = 0; i < 25'000; ++i)
+    arrives("<presence type='subscribe'/>", juliet, romeo);
+  shard->delivered.clear();
+  works();
+  BOOST_TEST(described("pending requests") == "2");
+  BOOST_TEST(std::count_if(shard->delivered.begin(), shard->delivered.end(),
+                           [](auto& one) { return one.type == stanza_type::error; }) == 0); // for presence none is due
+}
+
 BOOST_AUTO_TEST_SUITE_END()
