@@ -890,6 +890,8 @@ void group_replica::is_down(raft::member_id who) {
   inbox_->post([who](state& s) {
     if (s.group)
       s.group->is_down(s.now, who, 20 + unsigned(s.random() % 200));
+    if (s.install && s.install->from == who && !s.install->is_storing)
+      s.give_up("its leader is gone");
   });
 }
 

@@ -31,7 +31,7 @@ struct group_replica_options {
   std::size_t reads_waiting_max = 4'096;       ///< Of `read_index`; and of `read_after` in one turn.
   std::size_t chunk_bytes_max = 256 << 10;     ///< Of a state that is sent; one at a time.
   std::uint32_t ask_again_ms = 2'000;          ///< For a part of a state that does not come.
-  std::uint32_t asks_max = 15;                 ///< In a row, then it begins anew.
+  std::uint32_t asks_max = 5;                 ///< In a row, then it begins anew.
   std::uint32_t hold_ms = 60'000;              ///< A state that nobody asks about any more.
 };
 

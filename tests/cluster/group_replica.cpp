@@ -233,6 +233,17 @@ public:
       BOOST_REQUIRE_MESSAGE(x->is->has_value(), why(*x->is));
   }
 
+  void erase(shard_id shard, const std::string& name) {
+    auto x = command{};
+    x.changes.erase(key_in(shard, name));
+    auto is_done = false;
+    BOOST_REQUIRE(at(wait_for_leader(shard), shard)
+                      .submit(x, [&](const result<std::uint64_t>& index) { is_done = index.has_value(); })
+                      .has_value());
+    until([&] { return is_done; }, "erased");
+    acknowledged_.erase({shard, name});
+  }
+
   std::optional<std::string> value(member_id id, shard_id shard, const std::string& name) {
     auto found = std::promise<std::optional<std::string>>{};
     BOOST_REQUIRE(
@@ -548,6 +559,7 @@ void leave_behind(cluster& c) {
   }
   c.flush(3);
   c.cut(3);
+  c.erase(0, "before1");
   c.put_many(0, "meanwhile", 60);
   for (const auto id : {1, 2}) {
     c.flush(member_id(id));
