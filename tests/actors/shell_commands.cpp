@@ -22,6 +22,10 @@ std::vector<std::string> candidates(shell_fixture& f, std::string_view line) {
   return complete(f.with, line).words;
 }
 
+observed& counters(const caf::strong_actor_ptr& of) {
+  return dynamic_cast<observed&>(*caf::actor_cast<caf::abstract_actor*>(of));
+}
+
 stanza chat(std::string_view from, std::string_view to) {
   auto tree = xml::builder{"message", "jabber:client"}
                   .attribute("type", "chat")
@@ -153,6 +157,28 @@ BOOST_AUTO_TEST_CASE(actors_are_sorted_by_what_is_asked_for) {
         .receive([](msg::description&) {}, [](caf::error&) {});
   BOOST_TEST(run("actors session --sort messages --limit 1") == 0);
   BOOST_TEST(has(out.output, "zoe@localhost/a"));
+}
+
+BOOST_AUTO_TEST_CASE(each_weight_has_another_first) {
+  counters(balcony).received += 7; // these wait
+  counters(street).memory_bytes = 9'000;
+  counters(romeo).received += 100;
+  counters(romeo).handled += 100;
+  auto firsts = std::vector<std::pair<std::string, std::string>>{{"", "romeo@localhost/balcony"},
+                                                                 {" --sort mailbox", "romeo@localhost/balcony"},
+                                                                 {" --sort memory", "romeo@localhost/street"},
+                                                                 {" --sort messages", "user"}};
+  for (auto& [how, first] : firsts) {
+    BOOST_TEST(run("actors --limit 1" + how) == 0);
+    BOOST_TEST(has(out.output, first), out.output);
+  }
+  counters(street).received += 3;
+  out.how.json = true;
+  BOOST_TEST(run("actors session --sort mailbox") == 0); // both, the fuller one first
+  BOOST_TEST(out.output.find("balcony") < out.output.find("street"), out.output);
+  counters(street).received += 10;
+  BOOST_TEST(run("actors session --sort mailbox") == 0);
+  BOOST_TEST(out.output.find("street") < out.output.find("balcony"), out.output);
 }
 
 BOOST_AUTO_TEST_CASE(an_actor_is_found_by_number_kind_and_name_name_or_jid) {
