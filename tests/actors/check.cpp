@@ -147,6 +147,21 @@ BOOST_AUTO_TEST_CASE(a_certificate_that_cannot_serve_is_wrong) {
   BOOST_TEST(is_wrong(trouble(all, "no certificate that clients could accept")));
 }
 
+BOOST_AUTO_TEST_CASE(a_certificate_that_names_its_domain_where_clients_do_not_look_is_wrong) { // RFC 9525, 2
+  for (auto more : {"", "-addext subjectAltName=email:postmaster@localhost "}) {
+    auto command =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost " +
+        std::string{more} + "-keyout " + (folder / "key.pem").string() + " -out " +
+        (folder / "certificate.pem").string() + " 2>/dev/null";
+    BOOST_REQUIRE(std::system(command.c_str()) == 0);
+    auto all = look();
+    auto told = trouble(all, *more ? "is not for localhost but for no domain" : "has no names in its subjectAltName");
+    BOOST_TEST(is_wrong(told), describe(all, true));
+    BOOST_TEST((told && told->remedy.find("localhost") != std::string::npos));
+    BOOST_TEST(is_wrong(trouble(all, "no certificate that clients could accept")));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_file_of_authorities_that_cannot_be_loaded_is_wrong) {
   std::ofstream{folder / "authorities.pem"} << "nothing\n";
   BOOST_TEST(is_wrong(trouble(look("client_ca_file = \"authorities.pem\"\n"), "authorities.pem")));
@@ -183,6 +198,20 @@ BOOST_AUTO_TEST_CASE(endpoints_that_are_in_each_others_way_are_wrong) {
     BOOST_TEST(is_wrong(trouble(both, "stands in [listen] beside")), describe(both, true));
     BOOST_TEST(!is_sound(both));
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_backlog_that_the_kernel_cuts_is_told) {
+  auto kernels = 0;
+  std::ifstream{"/proc/sys/net/core/somaxconn"} >> kernels;
+  auto with = [&](int backlog) { return look(listen_on(free_port()) + "backlog = " + std::to_string(backlog) + "\n"); };
+  if (kernels < 16 || kernels >= 65'535)
+    return; // the option cannot ask for more
+  auto all = with(kernels + 1);
+  BOOST_TEST(is_warning(trouble(all, "the kernel cuts listen.backlog " + std::to_string(kernels + 1) + " to " +
+                                         std::to_string(kernels))),
+             describe(all, true));
+  BOOST_TEST(is_sound(all));
+  BOOST_TEST(!trouble(with(kernels), "the kernel cuts"));
 }
 
 BOOST_AUTO_TEST_CASE(an_admin_socket_that_cannot_be_opened_is_wrong) {

@@ -11,8 +11,10 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <netinet/in.h>
 #include <pty.h>
 #include <sstream>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -61,6 +63,19 @@ struct command_line {
   std::string output, errors;
 };
 
+/// A section that listens on loopback only, on a port that is free.
+std::string listens() {
+  auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  auto where = sockaddr_in{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto size = socklen_t{sizeof where};
+  BOOST_REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&where), size) == 0);
+  BOOST_REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size) == 0);
+  ::close(fd);
+  return "[listen]\nc2s = [\"127.0.0.1:" + std::to_string(ntohs(where.sin_port)) + "\"]\nc2s_tls = []\n";
+}
+
 std::string contents(const std::filesystem::path& file) {
   auto in = std::ifstream{file};
   return {std::istreambuf_iterator<char>{in}, {}};
@@ -78,8 +93,33 @@ BOOST_AUTO_TEST_CASE(a_first_certificate_names_domains_by_their_a_labels) {
   BOOST_REQUIRE(bool(made));
   BOOST_TEST(net::covers(made->names, "xn--bcher-kva.lit"));
   BOOST_TEST(net::covers(made->names, "localhost"));
-  BOOST_TEST(run({"check", "--quiet", "--config", (data / "troupe.conf").string()}) <= 1);
+  std::ofstream{data / "troupe.conf", std::ios::app} << listens();
+  BOOST_TEST(run({"check", "--quiet", "--config", (data / "troupe.conf").string()}) == 0, output);
   BOOST_TEST(output.find("is not for") == std::string::npos, output);
+}
+
+BOOST_AUTO_TEST_CASE(a_check_ends_with_0_when_all_is_well_and_with_1_when_something_is_wrong) {
+  auto file = make({"localhost"});
+  auto checks = [&](bool quiet) {
+    return quiet ? run({"check", "--quiet", "--config", file}) : run({"check", "--config", file});
+  };
+  std::ofstream{file, std::ios::app} << listens();
+  auto sound = contents(file);
+  BOOST_TEST(checks(false) == 0, output);
+  BOOST_TEST(output.find("good     configuration") != std::string::npos, output);
+  BOOST_TEST(output.find("WRONG") == std::string::npos, output);
+  BOOST_TEST(checks(true) == 0);
+  BOOST_TEST(output.find("good ") == std::string::npos, output);
+  std::ofstream{file} << sound << "bakclog = 100\n"; // not a configuration
+  BOOST_TEST(checks(true) == 1);
+  BOOST_TEST(output.find("WRONG    " + file) != std::string::npos, output);
+  BOOST_TEST(output.find("backlog") != std::string::npos, output);         // the nearest that there is
+  std::ofstream{file} << sound << "[hosts.other]\nname = \"other.lit\"\n"; // one, with a certificate not its own
+  BOOST_TEST(checks(true) == 1);
+  BOOST_TEST(output.find("is not for other.lit but for localhost") != std::string::npos, output);
+  BOOST_TEST(run({"check", "--config", (folder / "missing.conf").string()}) == 1);
+  std::ofstream{file} << sound;
+  BOOST_TEST(checks(true) == 0, output);
 }
 
 BOOST_AUTO_TEST_CASE(a_set_up_overwrites_no_key_and_no_certificate) {
