@@ -41,7 +41,8 @@ struct actor {
   std::map<std::string, durable> blocks; ///< `blocked` or `free`.
   std::string friend_jid;                ///< The one who was asked, if any.
   bool subscription_pushed = false;
-  int mails_accepted = 0, mails_sent = 0; ///< Offline messages to the actor's mailbox, numbered.
+  int mails_sent = 0;        ///< To the mailbox of all, numbered.
+  int mails_sent_before = 0; ///< As this life began.
   int step = 0;
 };
 
@@ -124,7 +125,7 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
         break;
       }
       case 6: {
-        // Accepted is what the shell has counted: a message has no answer of its own.
+        // Accepted is what `stats` has counted: a message has no answer of its own.
         x.send("<message to='{}' type='chat'><body>{} {}</body></message>", mailbox.bare(), a.who.name, a.mails_sent++);
         x.ping(mailbox.bare());
         break;
@@ -135,6 +136,28 @@ void lives(const server& here, actor& a, const account& mailbox, std::mt19937 ra
   } catch (const std::exception&) {
     // The server was killed: what follows is checked after the restart.
   }
+}
+
+/// What waits for the mailbox: as much as the server had counted, of each sender the first ones of this life, in order.
+void has_the_mail(const server& here, const account& mailbox, std::deque<actor>& actors, long long counted) {
+  auto x = client{here, mailbox};
+  x.send("<message to='{}' type='chat' id='last'><body>comes behind those</body></message>", x.full());
+  auto got = 0LL;
+  for (auto one = x.receives("<message/>"); one["id"] != "last"; one = x.receives("<message/>"), ++got) {
+    auto text = one.text_of("body");
+    auto from = std::find_if(actors.begin(), actors.end(),
+                             [&](auto& a) { return a.who.name == text.substr(0, text.find(' ')); });
+    BOOST_REQUIRE((from != actors.end()));
+    BOOST_TEST(text == from->who.name + ' ' + std::to_string(from->mails_sent_before++));
+  }
+  BOOST_TEST(got >= counted);
+  for (auto& a : actors)
+    a.mails_sent_before = a.mails_sent;
+  x.leaves();
+  x.ends();
+  auto deadline = clock::now() + patience();
+  while (here.statistic("sessions_online") != 0) // so that the next mail is stored, not delivered
+    BOOST_REQUIRE((clock::now() < deadline));
 }
 
 void is_as_it_was_left(const server& here, actor& a) {
@@ -191,9 +214,9 @@ void is_as_it_was_left(const server& here, actor& a) {
       blocked.insert(item["jid"]);
     for (auto& [jid, state] : a.blocks)
       settle_on(jid.c_str(), state,
-                blocked.count(jid)                               ? "blocked"
-                : state.known.empty() && state.sent == "blocked" ? ""
-                                                                 : "free");
+                blocked.count(jid)                            ? "blocked"
+                : state.known.empty() && state.sent != "free" ? ""
+                                                              : "free");
     x.leaves();
   }
 }
@@ -222,13 +245,16 @@ BOOST_AUTO_TEST_CASE(what_was_answered_with_success_survives_a_kill_at_any_momen
           [&, seed = random()] { lives(here, a, mailbox, std::mt19937{static_cast<unsigned>(seed)}); });
     // The kill's moment is the experiment: a random time, not a wait for something.
     std::this_thread::sleep_for(std::chrono::milliseconds(100 + random() % 900));
+    auto counted = here.statistic("offline_stored");
     here.kill();
     for (auto& x : threads)
       x.join();
     here.start();
-    BOOST_TEST_CONTEXT("round " << round)
-    for (auto& a : actors)
-      is_as_it_was_left(here, a);
+    BOOST_TEST_CONTEXT("round " << round) {
+      has_the_mail(here, mailbox, actors, counted);
+      for (auto& a : actors)
+        is_as_it_was_left(here, a);
+    }
   }
 }
 
