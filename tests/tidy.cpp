@@ -224,6 +224,144 @@ BOOST_AUTO_TEST_CASE(tables_that_strangers_fill_have_a_keyed_hash) { // hash flo
   BOOST_TEST(seen.contains("protocol/caps.hpp"));
 }
 
+namespace {
+
+bool is_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
+
+/// The last name of an operand that ends before `end`: `stored_key` of `keys->stored_key` and of `stored_key(a, b)`.
+std::string_view name_before(std::string_view code, std::size_t end) {
+  while (end > 0 && (std::isspace(static_cast<unsigned char>(code[end - 1])) || code[end - 1] == '&'))
+    --end;
+  while (end > 0 && (code[end - 1] == ')' || code[end - 1] == ']')) {
+    auto depth = 0;
+    do {
+      --end;
+      depth += code[end] == ')' || code[end] == ']' ? 1 : code[end] == '(' || code[end] == '[' ? -1 : 0;
+    } while (end > 0 && depth > 0);
+  }
+  auto begin = end;
+  while (begin > 0 && is_word(code[begin - 1]))
+    --begin;
+  return code.substr(begin, end - begin);
+}
+
+/// The same of one that begins at `begin`.
+std::string_view name_after(std::string_view code, std::size_t begin) {
+  auto name = std::string_view{};
+  while (begin < code.size()) {
+    auto c = code[begin];
+    if (is_word(c)) {
+      auto end = begin;
+      while (end < code.size() && is_word(code[end]))
+        ++end;
+      name = code.substr(begin, end - begin);
+      begin = end;
+    } else if ((c == '(' || c == '[') && !name.empty()) {
+      auto depth = 0;
+      do {
+        depth += code[begin] == '(' || code[begin] == '[' ? 1 : code[begin] == ')' || code[begin] == ']' ? -1 : 0;
+        ++begin;
+      } while (begin < code.size() && depth > 0);
+    } else if (c == '.' || c == ':' || code.substr(begin).starts_with("->")) {
+      begin += c == '-' ? 2 : 1;
+    } else if (name.empty() && (std::isspace(static_cast<unsigned char>(c)) || c == '*' || c == '(')) {
+      ++begin;
+    } else {
+      break;
+    }
+  }
+  return name;
+}
+
+/// What is secret by its name, and the functions whose result is.
+bool is_secret(std::string_view name) {
+  static const auto names =
+      std::regex{"([a-z_]*_)?(password|secret|proof|signature|token|mac|hmac|digest|cookie|nonce|salted|credentials|"
+                 "(stored|server|client|private|shared)_keys?)_?"};
+  return std::regex_match(name.begin(), name.end(), names);
+}
+
+/// Where secrets are compared by something that ends at the first difference.
+std::vector<std::string> hasty_comparisons(std::string_view code) {
+  auto out = std::vector<std::string>{};
+  auto tell = [&](std::size_t at) {
+    auto begin = code.rfind('\n', at) + 1; // npos + 1 is 0
+    out.emplace_back(code.substr(begin, code.find('\n', at) - begin));
+  };
+  for (auto i = std::size_t{1}; i + 2 < code.size(); ++i) {
+    if ((code[i] != '=' && code[i] != '!') || code[i + 1] != '=' || code[i - 1] == '<' || code[i - 1] == '=')
+      continue;
+    auto left = name_before(code, i), right = name_after(code, i + 2);
+    // Whether there is one at all is no secret.
+    auto is_constant = [&](std::string_view x) {
+      auto before = code.substr(0, static_cast<std::size_t>(x.data() - code.data()));
+      auto behind = code.substr(before.size() + x.size());
+      auto is_enumerator = before.ends_with("::") && !behind.starts_with("(");
+      return is_enumerator || std::isdigit(static_cast<unsigned char>(x[0])) || x == "nullptr" || x == "nullopt" ||
+             x == "npos" || x == "none";
+    };
+    if (!left.empty() && !right.empty() && !is_constant(left) && !is_constant(right) &&
+        (is_secret(left) || is_secret(right)))
+      tell(i);
+  }
+  static const auto calls = std::regex{R"(\b(std::equal|memcmp|bcmp|str(n?)cmp)\s*\(([^;{]*))"};
+  static const auto words = std::regex{"[A-Za-z_]+"};
+  for (auto i = std::cregex_iterator{code.begin(), code.end(), calls}; i != std::cregex_iterator{}; ++i) {
+    auto given = (*i)[3];
+    for (auto word = std::cregex_iterator{given.first, given.second, words}; word != std::cregex_iterator{}; ++word)
+      if (is_secret(std::string_view{(*word)[0].first, static_cast<std::size_t>((*word)[0].length())})) {
+        tell(static_cast<std::size_t>(i->position()));
+        break;
+      }
+  }
+  static const auto methods = std::regex{R"((\w+)\.(compare|starts_with|ends_with)\s*\()"};
+  for (auto i = std::cregex_iterator{code.begin(), code.end(), methods}; i != std::cregex_iterator{}; ++i)
+    if (is_secret(i->str(1)))
+      tell(static_cast<std::size_t>(i->position()));
+  return out;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_comparison_of_secrets_is_recognized) {
+  for (auto line :
+       {"if (digest(keys_.with, client_key) == keys_.stored_key)", "return stored_key(a, b(c)) != expected;",
+        "x = *proof == wanted;", "if (wanted == *given.password_)", "token == other[i + 1]", "a == (*join_token)",
+        "std::memcmp(proof->data(), mine.data(), 20) == 0", "std::equal(mac.begin(), mac.end(), its.begin())",
+        "nonce.compare(own)", "if (server_signature.starts_with(x))", "a == server_keys().client_key",
+        "x == sasl::digest(a, b)"})
+    BOOST_TEST(hasty_comparisons(line).size() >= 1u, line);
+  for (auto line : {"proof->size() == client_key.size()", "if (secret == nullptr)", "proof_at == text.npos",
+                    "token = other", "equal_in_constant_time(digest(a, b), stored_key)", "x <= token",
+                    "key.first == name", "it->second == 1", "password_checks == wanted", "stage_ == stage::proof)",
+                    "std::memcmp(name, newest_.name.data(), 16) == 0", "digest_size == secret.size()"})
+    BOOST_TEST(hasty_comparisons(line).empty(), line);
+}
+
+BOOST_AUTO_TEST_CASE(secrets_are_compared_in_constant_time) {
+  // The same person typed both.
+  auto ours = std::set<std::string>{"actors/cli.cpp"};
+  for (auto& file : sources())
+    if (file.folder != "tests" && !ours.contains(file.path))
+      for (auto& line : hasty_comparisons(file.code))
+        BOOST_TEST(false, file.path + ": " + line + " (equal_in_constant_time)");
+  // What it rests on, and who must use it.
+  auto count = [](std::string_view path, std::string_view what) {
+    auto& all = sources();
+    auto file = std::find_if(all.begin(), all.end(), [&](auto& x) { return x.path == path; });
+    BOOST_REQUIRE((file != all.end()));
+    auto n = 0;
+    for (auto at = file->code.find(what); at != std::string::npos; at = file->code.find(what, at + 1))
+      ++n;
+    return n;
+  };
+  BOOST_TEST(count("protocol/sasl.cpp", "CRYPTO_memcmp(") == 1);
+  // Its own definition; PLAIN's key; SCRAM's proof, channel binding and nonce.
+  BOOST_TEST(count("protocol/sasl.cpp", "equal_in_constant_time(") == 5);
+}
+
 BOOST_AUTO_TEST_CASE(a_file_says_first_what_it_is) {
   for (auto& file : sources()) {
     auto has_header = fs::exists(root / fs::path{file.path}.replace_extension(".hpp"));
@@ -263,6 +401,64 @@ BOOST_AUTO_TEST_CASE(lines_have_one_form) {
         BOOST_TEST(columns <= 120, where + " has " + std::to_string(columns) + " columns");
     }
   }
+}
+
+namespace {
+
+/// The levels of a document's headings, in their order; not what stands in code.
+std::vector<std::size_t> heading_levels(const std::string& document) {
+  auto out = std::vector<std::size_t>{};
+  auto in_code = false;
+  for (auto& line : lines(document)) {
+    if (line.starts_with("```"))
+      in_code = !in_code;
+    if (!in_code && line.starts_with("#"))
+      out.push_back(line.find_first_not_of('#'));
+  }
+  return out;
+}
+
+/// The numbers in each row of each table.
+std::vector<std::vector<std::string>> table_numbers(const std::string& document) {
+  static const auto number = std::regex{"[0-9]+([.,][0-9]+)*"};
+  auto out = std::vector<std::vector<std::string>>{};
+  for (auto& line : lines(document))
+    if (line.starts_with("|")) {
+      auto& row = out.emplace_back();
+      for (auto i = std::sregex_iterator{line.begin(), line.end(), number}; i != std::sregex_iterator{}; ++i)
+        row.push_back(i->str());
+    }
+  return out;
+}
+
+/// From a heading of that level and number on, up to the next of its level.
+std::string section(const std::string& document, std::size_t number) {
+  auto out = std::string{};
+  auto seen = std::size_t{0};
+  for (auto& line : lines(document)) {
+    seen += line.starts_with("## ");
+    if (seen == number)
+      out += line + '\n';
+  }
+  return out;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(both_readmes_have_the_same_headings_and_the_same_figures) {
+  auto english = file_text(root / "README.md"), chinese = file_text(root / "README.zh.md");
+  auto levels = heading_levels(english);
+  BOOST_TEST(levels.size() > 15u);
+  BOOST_TEST(levels == heading_levels(chinese), boost::test_tools::per_element());
+  auto figures = std::size_t{1};
+  while (figures < levels.size() && !section(english, figures).starts_with("## Figures\n"))
+    ++figures;
+  auto ours = table_numbers(section(english, figures)), theirs = table_numbers(section(chinese, figures));
+  BOOST_TEST(ours.size() > 15u);
+  BOOST_REQUIRE(ours.size() == theirs.size());
+  for (auto i = std::size_t{0}; i < ours.size(); ++i)
+    BOOST_TEST_CONTEXT("row " << i)
+  BOOST_TEST(ours[i] == theirs[i], boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_todo_says_what_would_end_it) {
