@@ -3,9 +3,10 @@
 //     troupe_bench --port N --pid N [--users N] [--seconds N] [--tls] PHASE...
 //
 // Phases: `register` (users u1@localhost ... by XEP-0077; once for a data folder), `login`, `chat`, `presence`,
-// `offline`, `storm`. CPU is user and system time of the process --pid between the moments that the counts are taken
-// at, and moves far less than rates do on a busy machine. One thread and epoll; incoming XML is cut, not parsed: to
-// judge whether the server is right is for the tests.
+// `offline`, `storm`; and `addresses`, which needs no server. CPU is user and system time of the process --pid between
+// the moments that the counts are taken at, and moves far less than rates do on a busy machine. One thread and epoll;
+// incoming XML is cut, not parsed: to judge whether the server is right is for the tests.
+#include "protocol/jid.hpp"
 #include "tests/bench/process.hpp"
 #include "tests/fixtures/scram.hpp"
 
@@ -489,11 +490,27 @@ void storms() {
       server_memory_kib() / memory);
 }
 
+/// What every stanza pays for its addresses: those that clients send are nearly always prepared already.
+void addresses() {
+  constexpr auto rounds = 1'000'000;
+  for (auto text : {"juliet@capulet.example/balcony", "juliet@capulet.example", "capulet.example"}) {
+    auto begin = clock_type::now();
+    auto bytes = std::size_t{0};
+    for (auto i = 0; i < rounds; ++i)
+      bytes += xmpp::jid::parse(text)->text().size();
+    auto each_ns = seconds_since(begin) / rounds * 1e9;
+    if (bytes != rounds * std::strlen(text))
+      die("a prepared address was changed: " + std::string{text});
+    row("parsing an address", "%.0f ns: %s", each_ns, text);
+  }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
   const std::map<std::string, void (*)()> phases = {{"register", registers}, {"login", logins},     {"chat", chats},
-                                                    {"presence", presences}, {"offline", offlines}, {"storm", storms}};
+                                                    {"presence", presences}, {"offline", offlines}, {"storm", storms},
+                                                    {"addresses", addresses}};
   auto todo = std::vector<void (*)()>{};
   for (auto i = 1; i < argc; ++i) {
     auto word = std::string{argv[i]};
@@ -513,7 +530,7 @@ int main(int argc, char** argv) {
     else
       die("unknown: " + word +
           "\nusage: troupe_bench --port N --pid N [--users N] [--seconds N] [--tls] "
-          "register|login|chat|presence|offline|storm ...");
+          "register|login|chat|presence|offline|storm|addresses ...");
   }
   auto files = rlimit{};
   getrlimit(RLIMIT_NOFILE, &files);

@@ -1,11 +1,13 @@
 #include "net/connection.hpp"
 
 #include "net/accept_limiter.hpp"
+#include "tests/fixtures/heap.hpp"
 #include "tests/net/peers.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <atomic>
+#include <functional>
 #include <sys/socket.h>
 #include <thread>
 
@@ -32,6 +34,53 @@ BOOST_AUTO_TEST_SUITE(connection_)
 
 BOOST_AUTO_TEST_CASE(an_idle_connection_is_small) {
   BOOST_TEST(sizeof(connection) < 250u);
+}
+
+namespace {
+
+/// What is held more after so many bytes went both ways, all that they needed on the way being gone.
+std::size_t held_after(connected& link, std::size_t bytes, const std::function<std::size_t()>& peer_reads,
+                       const std::function<void(std::string_view)>& peer_writes) {
+  auto before = xmpp::test::heap_bytes();
+  {
+    auto large = std::string(bytes, 'x');
+    BOOST_TEST((link.ours->send(large) == send_status::ok));
+    link.ours->flush();
+    BOOST_TEST((bytes < 100'000 || link.ours->queued_bytes() > 0)); // it did need some
+    auto got = std::size_t{0};
+    BOOST_TEST(link.settle_until([&] { return (got += peer_reads()) >= bytes; }));
+    peer_writes(large);
+    link.settle();
+    BOOST_TEST(link.seen->bytes.size() == bytes);
+    std::string{}.swap(link.seen->bytes);
+  }
+  BOOST_TEST(link.ours->queued_bytes() == 0u);
+  auto after = xmpp::test::heap_bytes();
+  return after > before ? after - before : 0;
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(once_idle_it_holds_no_buffer, plain_link) { // issue, 3
+  auto reads = [&] { return peer_reads().size(); };
+  auto writes = [&](std::string_view bytes) { peer_writes(bytes); };
+  held_after(*this, 1'000, reads, writes); // what is made at first use
+  BOOST_TEST(held_after(*this, much.size(), reads, writes) < 4'096u);
+}
+
+BOOST_AUTO_TEST_CASE(once_idle_it_holds_no_buffer_under_tls) { // issue, 3
+  auto folder = certificate_folder{};
+  auto with = tls_options{};
+  with.certificates = {folder.make("localhost", {"localhost"})};
+  auto link = connected{roomy(), context_of(with)};
+  auto client = tls_client{link, {}};
+  BOOST_REQUIRE(client.handshake());
+  link.ours->forget_handshake();
+  auto reads = [&] { return client.read(64 * 1024).size(); };
+  auto writes = [&](std::string_view bytes) { client.write(bytes); };
+  // The thread's own scratch, for all its connections, has its size by then; so have the client's buffers.
+  held_after(link, 300'000, reads, writes);
+  BOOST_TEST(held_after(link, much.size(), reads, writes) < 4'096u);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_the_peer_writes_is_delivered, plain_link) {

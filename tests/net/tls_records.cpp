@@ -1,5 +1,7 @@
 #include "net/tls_records.hpp"
 
+#include "tests/fixtures/heap.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <random>
@@ -116,6 +118,24 @@ BOOST_AUTO_TEST_CASE(any_size_and_any_cut_gives_the_same_bytes) {
       at += count;
     }
     BOOST_TEST((got == plain));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(between_records_nothing_is_held) {
+  using xmpp::test::heap_bytes;
+  for (auto suite : suites) {
+    auto both = ends{suite};
+    read_all(*both.server, both.from_client("what is made at first use is made"));
+    auto before = heap_bytes();
+    {
+      auto wire = both.from_client(std::string(200'000, 'x'));
+      for (auto rest = std::string_view{wire}; !rest.empty();
+           rest.remove_prefix(std::min<std::size_t>(5'000, rest.size())))
+        BOOST_REQUIRE((read_all(*both.server, rest.substr(0, 5'000)).status == tls_status::want_more));
+      auto out = std::string{};
+      BOOST_REQUIRE(both.server->write(std::string(200'000, 'y'), out));
+    }
+    BOOST_TEST(heap_bytes() < before + 4'096);
   }
 }
 

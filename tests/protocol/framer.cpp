@@ -1,5 +1,7 @@
 #include "protocol/framer.hpp"
 
+#include "tests/fixtures/heap.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <ostream>
@@ -176,6 +178,25 @@ BOOST_AUTO_TEST_CASE(pieces_are_kept_only_until_their_frame_was_given_out) {
   BOOST_TEST(f.next(input)->frame == "<a>1</a>");
   BOOST_TEST(f.buffered_bytes() == 0u);
   BOOST_TEST(f.next(input)->frame == "<b/>");
+}
+
+BOOST_AUTO_TEST_CASE(between_elements_it_holds_no_memory) {
+  auto f = framer{stream_limits{}};
+  auto large = "<a>" + std::string(200'000, 'x') + "</a>";
+  auto input = "<s>"sv;
+  BOOST_TEST(f.next(input)->done);
+  auto before = test::heap_bytes();
+  for (auto piece = std::size_t{0}; piece < large.size(); piece += 10'000) {
+    input = std::string_view{large}.substr(piece, 10'000);
+    auto got = f.next(input);
+    BOOST_REQUIRE(got);
+    if (!got->done)
+      BOOST_TEST(f.buffered_bytes() == piece + 10'000);
+  }
+  input = " "sv; // the next that comes
+  BOOST_TEST(f.next(input)->done);
+  BOOST_TEST(f.buffered_bytes() == 0u);
+  BOOST_TEST(test::heap_bytes() < before + 4'096);
 }
 
 BOOST_AUTO_TEST_CASE(white_space_between_elements_is_a_keepalive_once_per_input) {
