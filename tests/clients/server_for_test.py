@@ -30,16 +30,21 @@ def free_port():
                 pass
 
 
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
 class Server:
+    """Its hosts: `localhost`, which trusts an authority of its own for EXTERNAL, and `masked.lit` for ANONYMOUS."""
+
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="troupe-test-")
         self.port, self.tls_port = free_port(), free_port()
         self.config = os.path.join(self.folder, "troupe.conf")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-             "-keyout", os.path.join(self.folder, "key.pem"), "-out", os.path.join(self.folder, "cert.pem")],
-            check=True, capture_output=True)
+        openssl("req", "-x509", *self.new_key("key"), "-days", "30", "-subj", "/CN=localhost",
+                "-addext", "subjectAltName=DNS:localhost,DNS:masked.lit", "-out", self.file("cert.pem"))
+        openssl("req", "-x509", *self.new_key("authority"), "-days", "30", "-subj", "/CN=authority",
+                "-out", self.file("authority.crt"))
         with open(self.config, "w") as out:
             out.write(f"""[server]
 data_folder = "data"
@@ -56,6 +61,12 @@ certificate_files = ["cert.pem"]
 key_files = ["key.pem"]
 registration = "loopback"
 abuse_addresses = ["mailto:abuse@localhost"]
+client_ca_file = "authority.crt"
+[hosts.masked]
+name = "masked.lit"
+certificate_files = ["cert.pem"]
+key_files = ["key.pem"]
+anonymous = true
 """)
         self.log = open(os.path.join(self.folder, "log"), "w")
         self.process = subprocess.Popen([binary(), "serve", "--config", self.config], stdout=self.log, stderr=self.log)
@@ -69,6 +80,22 @@ abuse_addresses = ["mailto:abuse@localhost"]
                     if self.process.poll() is not None or time.monotonic() > deadline:
                         sys.exit("the server did not start:\n" + open(self.log.name).read())
                     time.sleep(0.01)
+
+    def file(self, name):
+        return os.path.join(self.folder, name)
+
+    def new_key(self, name):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.file(name + ".pem")]
+
+    def client_certificate(self, jid):
+        """Paths of a certificate that EXTERNAL accepts for that account (XEP-0178), and of its key."""
+        with open(self.file("client.ext"), "w") as out:
+            out.write(f"subjectAltName=otherName:1.3.6.1.5.5.7.8.5;UTF8:{jid}\n")
+        openssl("req", *self.new_key("client"), "-subj", "/CN=client", "-out", self.file("client.csr"))
+        openssl("x509", "-req", "-in", self.file("client.csr"), "-CA", self.file("authority.crt"),
+                "-CAkey", self.file("authority.pem"), "-CAcreateserial", "-days", "30",
+                "-extfile", self.file("client.ext"), "-out", self.file("client.crt"))
+        return self.file("client.crt"), self.file("client.pem")
 
     def add_user(self, jid, password):
         subprocess.run([binary(), "user", "--config", self.config, "add", jid], input=password + "\n", text=True,
