@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(too_many_failures_below_the_root_end_the_process_and_nothin
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_root_ends_the_process_and_nothing_that_was_acknowledged) { // in the middle of traffic
-  auto here = server{};
+  auto here = server{{.settings = {{"server.shutdown_timeout_s", "1"}}}};
   if (here.is_peer())
     return;
   auto people = couple{here};
