@@ -3,6 +3,7 @@
 #   make run        dependencies, build, first-run set-up in data/, then the server in the foreground
 #   make check      all tests; ends with `N passed, N failed`       SANITIZE=address,undefined or thread
 #   make check-sanitized   the tests of the layers, under ASan and UBSan, then under TSan
+#   make check-races       the actors' tests that TSan can judge
 #   make install    into PREFIX, default /usr/local
 #   make deb        a Debian package in build/
 #   make bench      measures this machine (tests/bench)
@@ -20,7 +21,7 @@ SANITIZE ?=
 comma := ,
 space := $() $()
 
-.PHONY: run check check-sanitized install deb bench bench-long bench-million fuzz format dependencies configure server clean
+.PHONY: run check check-sanitized check-races install deb bench bench-long bench-million fuzz format dependencies configure server clean
 .DEFAULT_GOAL := server
 
 dependencies:
@@ -67,17 +68,21 @@ fuzz:
 	@tests/fuzz/run build-fuzz $(FUZZ_SECONDS)
 
 # Sanitizers slow the whole server down too much for its clients' patience; the layers below it are what they are for.
-# Protocol knows no threads. CAF is not instrumented: how its scheduler hands actors from thread to thread looks like
-# races, hundreds of them; so of the actors' tests TSan sees those that have threads or locks of their own, and those
-# that run actors one message at a time, but none that starts a whole server (shell_commands, shell_service).
-actors_under_tsan := checking idle_queue_ logging counters the_registry_of_actors a_session_table a_throttle \
-  those_who_have_not_signed_in watching_stanzas accounts_without_a_server shell_wire a_shard a_user a_supervised_actor \
-  a_supervisor
+# Protocol knows no threads.
 check-sanitized:
 	@TROUPE_RAFT_SEEDS=20 $(MAKE) --no-print-directory check SANITIZE=address,undefined \
 	  TARGETS="test_net test_protocol test_persistence test_cluster test_actors"
 	@TROUPE_RAFT_SEEDS=20 $(MAKE) --no-print-directory check SANITIZE=thread \
 	  TARGETS="test_net test_persistence test_cluster"
+
+# Not in continuous integration: it builds all actors once more. CAF is not instrumented: how its scheduler hands actors
+# from thread to thread looks like races, hundreds of them; so TSan sees those of the actors' tests that have threads or
+# locks of their own, and those that run actors one message at a time, but none that starts a whole server
+# (shell_commands, shell_service).
+actors_under_tsan := checking idle_queue_ logging counters the_registry_of_actors a_session_table a_throttle \
+  those_who_have_not_signed_in watching_stanzas accounts_without_a_server shell_wire a_shard a_user a_supervised_actor \
+  a_supervisor a_stream_s_control
+check-races:
 	@BOOST_TEST_RUN_FILTERS=$(subst $(space),$(comma),$(strip $(actors_under_tsan))) $(MAKE) --no-print-directory check \
 	  SANITIZE=thread TARGETS=test_actors
 
