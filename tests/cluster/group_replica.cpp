@@ -251,22 +251,23 @@ public:
     return found.get_future().get();
   }
   std::string state(member_id id, shard_id shard) {
-    auto found = std::promise<std::string>{};
+    auto found = std::promise<result<std::string>>{};
     BOOST_REQUIRE(nodes_.at(id)
                       .log
-                      ->read([&](const reader& from) {
+                      ->read([&](const reader& from) { // on a thread of its own: what it finds is judged here
                         auto out = std::string{};
                         const auto prefix = keys::shard_prefix(shard);
-                        BOOST_REQUIRE(from.scan(prefix, keys::after_prefix(prefix),
-                                                [&](std::string_view key, std::string_view value) {
-                                                  out.append(key).append("=").append(value).append(";");
-                                                  return true;
-                                                })
-                                          .has_value());
-                        found.set_value(std::move(out));
+                        auto done = from.scan(prefix, keys::after_prefix(prefix),
+                                              [&](std::string_view key, std::string_view value) {
+                                                out.append(key).append("=").append(value).append(";");
+                                                return true;
+                                              });
+                        found.set_value(done ? result<std::string>{std::move(out)} : done.error());
                       })
                       .has_value());
-    return found.get_future().get();
+    auto out = found.get_future().get();
+    BOOST_REQUIRE(out.has_value());
+    return *out;
   }
   group_replica::status status(member_id id, shard_id shard = 0) {
     auto out = std::optional<group_replica::status>{};
