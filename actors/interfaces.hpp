@@ -78,8 +78,8 @@ using shard_actor = caf::typed_actor<
     caf::reacts_to<msg::sent>, caf::replies_to<msg::attach>::with<msg::attached>,
     caf::replies_to<msg::detach>::with<msg::detached>, caf::replies_to<msg::lookup>::with<msg::found>,
     caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
-    // A user has ended for want of work.
-    caf::reacts_to<msg::retired>,
+    // A user would end for want of work; it has, or it has work again.
+    caf::reacts_to<msg::may_retire>, caf::reacts_to<msg::retired>,
     // Looks for idle users.
     caf::reacts_to<msg::tick>,
     // A user failed and waits for a decision.

@@ -173,13 +173,15 @@ struct was_read {
   std::shared_ptr<offline::page> messages = {};
 };
 
-/// The shard asks an idle user to end.
-struct retire {
-  bool now = false; ///< The shard knows of no work for it any more.
+/// A user that has nothing to do, nor anything to keep, would end.
+struct may_retire {
+  jid account;
 };
-/// It has: what the shard sends from now on goes to a new one.
+/// The shard asks a user to end if it has nothing to do. What comes for it waits at the shard for the answer.
+struct retire {};
 struct retired {
   jid account;
+  bool has_ended = false; ///< Else it has something to do again.
 };
 struct tick {};
 /// A page of messages that waited for the client; its session answers when all have gone out.
@@ -268,6 +270,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::outcome)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::committed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::loaded)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::was_read)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::may_retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retired)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::tick)

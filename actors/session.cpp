@@ -533,7 +533,9 @@ void session::blocks_changed(const msg::blocks_changed& x) {
 void session::attach_again() {
   if (full_.empty() || negotiating_)
     return;
-  user_ = nullptr; // until the account's new owner has answered
+  // Until the account's new owner has answered; one that only lost its state is where it was.
+  if (user_ && (!current_sender() || user_->id() != current_sender()->id()))
+    user_ = nullptr;
   auto what = msg::attach{};
   what.account = full_.bare();
   what.resource = std::string{full_.resource()};
@@ -552,8 +554,10 @@ void session::attach_again() {
           [this](const msg::attached& a) {
             if (a.failure != errc::none)
               return end(a.failure);
-            user_ = caf::actor_cast<user_actor>(a.user);
             blocks_ = a.blocks;
+            if (!user_ && std::exchange(sends_by_shard_, false))
+              return attach_again(); // What went that way meanwhile is before this question, and so before its answer.
+            user_ = caf::actor_cast<user_actor>(a.user);
           },
           [this](const caf::error&) { end(errc::internal_server_error); });
 }

@@ -113,8 +113,9 @@ private:
   bool interested_ = false;
   bool wants_blocks_ = false;
   bool anonymous_ = false;
-  bool attaching_ = false; ///< The account was asked and has not answered.
-  bool is_polite_ = false; ///< The client closed its stream, and is still written to until the account lets go.
+  bool sends_by_shard_ = false; ///< To its account, since it last asked for it.
+  bool attaching_ = false;      ///< The account was asked and has not answered.
+  bool is_polite_ = false;      ///< The client closed its stream, and is still written to until the account lets go.
   bool ended_ = false;
   std::uint32_t bound_s_ = 0;   ///< When, since the epoch.
   std::int64_t created_ms_ = 0; ///< Of the account: a later one of the same name is another.

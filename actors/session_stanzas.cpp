@@ -173,8 +173,10 @@ void session::to_own_account(stanza x, std::vector<jid> directed, bool was_avail
                         std::make_shared<const turn>(control_, transport_)};
   if (user_)
     send(user_, std::move(what));
-  else
+  else {
+    sends_by_shard_ = true;
     send(server_.route.shard(full_), std::move(what));
+  }
 }
 
 void session::route(stanza x) {

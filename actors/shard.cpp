@@ -33,13 +33,17 @@ user& state_of(const user_actor& x) {
 shard::shard(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, shard_id index)
     : supervised(cfg, actor_kind::shard, std::move(parent)), server_(server), index_(index) {
   set_down_handler([this](caf::down_msg& x) {
-    // Users that retire are gone from the map by now; this one ended in another way. Its sessions come to the next.
-    auto i = std::find_if(users_.begin(), users_.end(), [&](auto& one) { return one.second.address() == x.source; });
+    // Those that retire are not looked at any more; this one ended in another way. Its sessions come to the next.
+    auto i =
+        std::find_if(users_.begin(), users_.end(), [&](auto& one) { return one.second.actor.address() == x.source; });
     if (i == users_.end())
       return;
     auto account = i->first;
     log::error("user.gone", {{"account", account.text()}, {"reason", to_string(x.reason)}});
-    i->second = start_user(account, true);
+    i->second.actor = start_user(account, true);
+    if (auto held = std::exchange(i->second.held, nullptr))
+      for (auto& one : *held)
+        one();
   });
 }
 
@@ -48,45 +52,21 @@ shard::behavior_type shard::make_behavior() {
   server_.idle[index_].open();
   delayed_send(this, tick_of(server_), msg::tick{});
   return {
-      [this](const msg::deliver& x) {
-        auto& target = user_of(x.what.to.bare());
-        if (state_of(target).mailbox_size() > user_mailbox_max) {
-          trace::note(trace::station::refused, "shard", x.what.to, x.what);
-          if (!x.what.from.empty() && x.what.may_answer_with_error() && x.what.from.has_local())
-            send(server_.route.shard(x.what.from), msg::deliver{x.what.error_reply(errc::resource_constraint)});
-          return;
-        }
-        send(target, x);
-      },
-      [this](const msg::deliver_for_good& x) { return delegate(user_of(x.what.to.bare()), x); },
-      [this](const msg::show& x) { send(user_of(x.what.to.bare()), x); },
-      [this](const msg::sent& x) { send(user_of(x.what.from.bare()), x); },
-      [this](const msg::attach& x) { return delegate(user_of(x.account), x); },
-      [this](const msg::detach& x) -> caf::result<msg::detached> {
-        // Nobody there: then nobody knows of that session, but those whom it told itself.
-        if (auto i = users_.find(x.full.bare_text()); i != users_.end())
-          return delegate(i->second, x);
-        if (!x.directed.empty())
-          return delegate(user_of(x.full.bare()), x);
-        return msg::detached{};
-      },
-      [this](const msg::lookup& x) { return delegate(user_of(x.account), x); },
-      [this](const msg::set_credentials& x) { return delegate(user_of(x.account), x); },
-      [this](const msg::remove_account& x) { return delegate(user_of(x.account), x); },
-      [this](const msg::retired& x) {
-        auto i = users_.find(x.account);
-        if (i == users_.end() || i->second != caf::actor_cast<user_actor>(current_sender()))
-          return;
-        // Behind everything that went to it: what it still has, it sends back here.
-        auto old = i->second;
-        users_.erase(i);
-        demonitor(old.address());
-        send(old, msg::retire{true});
-      },
+      [this](const msg::deliver& x) { deliver(x); },
+      [this](const msg::deliver_for_good& x) { return ask<msg::outcome>(x, x.what.to.bare()); },
+      [this](const msg::show& x) { pass(x, x.what.to.bare()); },
+      [this](const msg::sent& x) { pass(x, x.what.from.bare()); },
+      [this](const msg::attach& x) { return ask<msg::attached>(x, x.account); },
+      [this](const msg::detach& x) { return detach(x); },
+      [this](const msg::lookup& x) { return ask<msg::found>(x, x.account); },
+      [this](const msg::set_credentials& x) { return ask<msg::outcome>(x, x.account); },
+      [this](const msg::remove_account& x) { return ask<msg::outcome>(x, x.account); },
+      [this](const msg::may_retire& x) { ask_to_retire(x.account); },
+      [this](const msg::retired& x) { retired(x); },
       [this](const msg::tick&) {
         delayed_send(this, tick_of(server_), msg::tick{});
         auto before = now_ms() - std::int64_t(server_.live()->options.accounts.idle_retire_s) * 1000;
-        server_.idle[index_].take(before, [this](user& x) { send(user_actor{&x}, msg::retire{}); });
+        server_.idle[index_].take(before, [this](user& x) { ask_to_retire(x.account()); });
         auto now = std::chrono::steady_clock::now();
         std::erase_if(failures_, [&](auto& one) { return one.second.empty(now, user_restarts); });
       },
@@ -97,11 +77,67 @@ shard::behavior_type shard::make_behavior() {
   };
 }
 
-user_actor& shard::user_of(const jid& account) {
+shard::entry& shard::user_of(const jid& account) {
   auto i = users_.find(account.text());
   if (i == users_.end())
-    i = users_.emplace(account, start_user(account, false)).first;
+    i = users_.emplace(account, entry{start_user(account, false)}).first;
   return i->second;
+}
+
+template <class Message>
+void shard::pass(const Message& x, const jid& account) {
+  auto& to = user_of(account);
+  if (!to.held)
+    return send(to.actor, x);
+  to.held->push_back([this, x, account] { pass(x, account); });
+}
+
+template <class Answer, class Message>
+caf::result<Answer> shard::ask(const Message& x, const jid& account) {
+  auto& to = user_of(account);
+  if (!to.held)
+    return delegate(to.actor, x);
+  auto promise = make_response_promise<Answer>();
+  to.held->push_back([this, x, account, promise]() mutable { promise.delegate(user_of(account).actor, x); });
+  return promise;
+}
+
+void shard::deliver(const msg::deliver& x) {
+  auto account = x.what.to.bare();
+  auto& to = user_of(account);
+  if (state_of(to.actor).mailbox_size() + (to.held ? to.held->size() : 0) <= user_mailbox_max)
+    return pass(x, account);
+  trace::note(trace::station::refused, "shard", x.what.to, x.what);
+  if (!x.what.from.empty() && x.what.may_answer_with_error() && x.what.from.has_local())
+    send(server_.route.shard(x.what.from), msg::deliver{x.what.error_reply(errc::resource_constraint)});
+}
+
+caf::result<msg::detached> shard::detach(const msg::detach& x) {
+  // Nobody there: then nobody knows of that session, but those whom it told itself.
+  if (users_.contains(x.full.bare_text()) || !x.directed.empty())
+    return ask<msg::detached>(x, x.full.bare());
+  return msg::detached{};
+}
+
+void shard::ask_to_retire(const jid& account) {
+  auto i = users_.find(account.text());
+  if (i == users_.end() || i->second.held)
+    return;
+  i->second.held = std::make_unique<std::vector<std::function<void()>>>();
+  send(i->second.actor, msg::retire{});
+}
+
+void shard::retired(const msg::retired& x) {
+  auto i = users_.find(x.account.text());
+  if (i == users_.end() || i->second.actor != caf::actor_cast<user_actor>(current_sender()))
+    return;
+  auto held = std::exchange(i->second.held, nullptr);
+  if (x.has_ended) {
+    demonitor(i->second.actor.address());
+    users_.erase(i);
+  }
+  for (auto& one : *held)
+    one();
 }
 
 user_actor shard::start_user(const jid& account, bool behind_pending) {
@@ -125,14 +161,21 @@ void shard::restart() {
   failures_.clear();
   registry::instance().for_each(actor_kind::user, [this](const registry::entry& x) {
     if (x.supervisor == id())
-      users_.emplace(jid::from_prepared(x.name), caf::actor_cast<user_actor>(x.actor));
+      users_.emplace(jid::from_prepared(x.name), entry{caf::actor_cast<user_actor>(x.actor)});
     return true;
   });
+  // Those that were asked to end still answer; or they have, and were not heard.
+  for (auto& [account, one] : former)
+    if (auto i = users_.find(account.text()); one.held && i != users_.end() && i->second.actor == one.actor)
+      i->second.held = std::move(one.held);
+    else if (one.held)
+      for (auto& held : *one.held)
+        held();
 }
 
 void shard::on_stop(const std::string&) {
-  for (auto& [account, actor] : std::exchange(users_, {}))
-    send_exit(actor, caf::exit_reason::user_shutdown);
+  for (auto& [account, one] : std::exchange(users_, {}))
+    send_exit(one.actor, caf::exit_reason::user_shutdown);
 }
 
 void shard::on_exit_message(caf::exit_msg& x) {

@@ -6,8 +6,11 @@
 #include "actors/supervised.hpp"
 #include "protocol/hash.hpp"
 
+#include <functional>
+#include <memory>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace xmpp {
 
@@ -25,8 +28,21 @@ protected:
   void on_exit() override;
 
 private:
+  struct entry {
+    user_actor actor;
+    /// What has come for it since it was asked to end. Null: it was not asked.
+    std::unique_ptr<std::vector<std::function<void()>>> held = {};
+  };
   /// The account's user, started if need be.
-  user_actor& user_of(const jid& account);
+  entry& user_of(const jid& account);
+  template <class Message>
+  void pass(const Message& x, const jid& account);
+  template <class Answer, class Message>
+  caf::result<Answer> ask(const Message& x, const jid& account);
+  void deliver(const msg::deliver& x);
+  caf::result<msg::detached> detach(const msg::detach& x);
+  void ask_to_retire(const jid& account);
+  void retired(const msg::retired& x);
   user_actor start_user(const jid& account, bool behind_pending);
   void child_failed(const msg::child_failed& x);
 
@@ -47,7 +63,7 @@ private:
       return text(a) == text(b);
     }
   };
-  std::unordered_map<jid, user_actor, hash, equal> users_;
+  std::unordered_map<jid, entry, hash, equal> users_;
   std::unordered_map<caf::actor_id, restart_history> failures_; ///< Of those that failed of late.
 };
 

@@ -37,23 +37,11 @@ user::behavior_type user::make_behavior() {
   // One set for all users.
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
-      [](const msg::deliver_for_good& x) -> caf::result<msg::outcome> {
-        auto& me = self();
-        if (me.phase_ == phase::retiring)
-          return me.delegate(me.server_.route.shard(me.shard_), x);
-        return me.deliver_for_good(x.what);
-      },
-      [](const msg::show& x) {
-        auto& me = self();
-        if (me.phase_ == phase::retiring)
-          return me.send(me.server_.route.shard(me.shard_), x);
-        me.deliver(x.what, x.hidden_from);
-      },
+      [](const msg::deliver_for_good& x) { return self().deliver_for_good(x.what); },
+      [](const msg::show& x) { self().deliver(x.what, x.hidden_from); },
       [](const msg::sent& x) { self().sent(x); },
       [](const msg::attach& x) -> caf::result<msg::attached> {
         auto& me = self();
-        if (me.phase_ == phase::retiring)
-          return me.delegate(me.server_.route.shard(me.shard_), x);
         if (x.again) {
           if (!me.attach_again(x)) // Its account has been removed, perhaps made anew.
             return msg::attached{errc::not_authorized};
@@ -65,24 +53,9 @@ user::behavior_type user::make_behavior() {
         self().detach(x);
         return msg::detached{};
       },
-      [](const msg::lookup& x) -> caf::result<msg::found> {
-        auto& me = self();
-        if (me.phase_ == phase::retiring)
-          return me.delegate(me.server_.route.shard(me.shard_), x);
-        return me.lookup();
-      },
-      [](const msg::set_credentials& x) -> caf::result<msg::outcome> {
-        auto& me = self();
-        if (me.phase_ == phase::retiring)
-          return me.delegate(me.server_.route.shard(me.shard_), x);
-        return me.set_credentials(x);
-      },
-      [](const msg::remove_account& x) -> caf::result<msg::outcome> {
-        auto& me = self();
-        if (me.phase_ == phase::retiring)
-          return me.delegate(me.server_.route.shard(me.shard_), x);
-        return me.remove_account();
-      },
+      [](const msg::lookup&) { return self().lookup(); },
+      [](const msg::set_credentials& x) { return self().set_credentials(x); },
+      [](const msg::remove_account&) { return self().remove_account(); },
       [](const msg::committed& x) { self().committed(x); },
       [](const msg::loaded& x) { self().loaded(x); },
       [](const msg::was_read& x) { self().was_read(x); },
@@ -91,13 +64,7 @@ user::behavior_type user::make_behavior() {
         if (--me.gathering_ends_ == 0 && me.phase_ == phase::gathering)
           me.become_ready();
       },
-      [](const msg::retire& x) {
-        auto& me = self();
-        if (x.now)
-          me.quit();
-        else if (me.idle_since_ms() != 0 && me.phase_ == phase::ready)
-          me.retire();
-      },
+      [](const msg::retire&) { self().retire(); },
       [](const msg::verdict& x) { self().decide(x); },
       [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
       [](const msg::describe&) { return self().describe(); },
@@ -208,7 +175,7 @@ void user::restart() {
   for (auto lost = std::exchange(pending_, {}); !lost.empty();)
     finish(lost.pop_front(), errc::internal_server_error);
   fail_reads();
-  is_removing_ = false;
+  is_removing_ = would_retire_ = false;
   offline_expires_ms_ = 0;
   views_.clear();
   bound_.clear();
@@ -227,18 +194,26 @@ void user::on_stop(const std::string&) {
     send(one.actor, msg::end_stream{errc::internal_server_error});
 }
 
+bool user::is_idle() const {
+  return bound_.empty() && pending_.empty() && reads_.empty() && !is_removing_ && phase_ == phase::ready;
+}
+
 void user::retire() {
-  phase_ = phase::retiring;
-  send(server_.route.shard(shard_), msg::retired{account_});
+  would_retire_ = false;
+  send(server_.route.shard(shard_), msg::retired{account_, is_idle()});
+  if (is_idle())
+    quit();
+  else
+    note_idleness();
 }
 
 void user::note_idleness() {
-  auto idle = bound_.empty() && pending_.empty() && reads_.empty() && !is_removing_ && phase_ == phase::ready;
-  if (!idle)
+  if (!is_idle())
     is_busy();
-  else if (!exists_) // Nothing to keep, and anybody can make us start one of these.
-    retire();
-  else if (idle_since_ms() == 0)
+  else if (!exists_) { // Nothing to keep, and anybody can make us start one of these.
+    if (!std::exchange(would_retire_, true))
+      send(server_.route.shard(shard_), msg::may_retire{account_});
+  } else if (idle_since_ms() == 0)
     server_.idle[shard_].add(*this, now_ms());
 }
 
@@ -259,7 +234,7 @@ const host* user::own_host() const {
 }
 
 msg::description user::describe() const {
-  static constexpr std::string_view phases[] = {"loading", "gathering", "ready", "retiring"};
+  static constexpr std::string_view phases[] = {"loading", "gathering", "ready"};
   auto result = msg::description{};
   auto add = [&](const char* name, auto value) {
     if constexpr (std::is_arithmetic_v<decltype(value)>)
@@ -455,7 +430,7 @@ bool user::submit(write_set changes, continuation then) {
       return false;
     }
   }
-  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, {}, turn_});
+  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, turn_});
   note_idleness();
   return bool(taken);
 }
@@ -477,14 +452,14 @@ void user::committed(const msg::committed& x) {
 }
 
 void user::finish(pending one, errc failure) {
-  waiting_for_commits_ -= std::uint32_t(one.after.size() + one.behind.size());
+  waiting_for_commits_ -= std::uint32_t(one.after.size());
   turn_ = std::move(one.turn);
   one.then(failure);
   turn_ = nullptr;
   for (auto& then : one.after)
     then(failure);
-  for (auto& x : one.behind)
-    deliver_held(x);
+  for (auto& contact : one.contacts)
+    let_through(contact, one.ticket);
 }
 
 void user::after_commits(continuation then) {
@@ -516,24 +491,23 @@ void user::read(std::function<void(const reader&, msg::was_read&)> read, read_co
     answer->failure = taken.code();
     return then(*answer);
   }
-  reads_.push_back({ticket, std::move(then), turn_});
+  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(then), turn_});
   note_idleness();
 }
 
 void user::fail_reads() {
-  for (auto& one : std::exchange(reads_, {})) {
-    auto failed = msg::was_read{one.ticket};
+  for (auto& [ticket, one] : std::exchange(reads_, {})) {
+    auto failed = msg::was_read{ticket};
     failed.failure = errc::internal_server_error;
     one.then(failed);
   }
 }
 
 void user::was_read(const msg::was_read& x) {
-  auto i = std::find_if(reads_.begin(), reads_.end(), [&](auto& one) { return one.ticket == x.ticket; });
-  if (i == reads_.end())
+  auto found = reads_.extract(x.ticket);
+  if (!found)
     return;
-  auto one = std::move(*i);
-  reads_.erase(i);
+  auto one = std::move(found.mapped());
   turn_ = std::move(one.turn);
   one.then(x);
   turn_ = nullptr;

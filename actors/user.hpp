@@ -16,7 +16,9 @@
 #include "protocol/roster.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +35,7 @@ public:
        bool behind_pending);
 
   behavior_type make_behavior() override;
+  const jid& account() const noexcept { return account_; }
 
   // For the shard's `idle_queue`.
   void hold() noexcept { caf::intrusive_ptr_add_ref(ctrl()); }
@@ -48,9 +51,8 @@ private:
   /// In a handler of `make_behavior`.
   static user& self() noexcept { return current<user>(); }
 
-  /// It needs its records; then, after a restart, its sessions; then it serves. When it retires, the rest of its
-  /// mailbox goes back to the shard.
-  enum class phase : std::uint8_t { loading, gathering, ready, retiring };
+  /// It needs its records; then, after a restart, its sessions; then it serves.
+  enum class phase : std::uint8_t { loading, gathering, ready };
 
   // -- user.cpp: life --
   void load(bool behind_pending);
@@ -58,6 +60,7 @@ private:
   void reload();
   void loaded(const msg::loaded& x);
   void become_ready();
+  bool is_idle() const;
   void retire();
   void note_idleness();
   void estimate_memory();
@@ -87,15 +90,22 @@ private:
   struct pending {
     std::uint64_t ticket = 0;
     continuation then;
-    errc failure = errc::none;            ///< Refused at once, but others are before it.
-    jid contact = {};                     ///< Whose inbound subscription stanza it is; else empty.
-    std::vector<continuation> after = {}; ///< What only waits for it.
-    struct later {
-      msg::show what;
-      std::function<void()> then = {};
-    };
-    std::vector<later> behind = {};        ///< The same contact's, which came while it was committed.
+    errc failure = errc::none;             ///< Refused at once, but others are before it.
+    std::vector<continuation> after = {};  ///< What only waits for it.
+    std::vector<jid> contacts = {};        ///< Whose inbound subscription stanzas it ends; see `line`.
     std::shared_ptr<const void> turn = {}; ///< Of what it follows from.
+  };
+  /// What a contact has sent behind a subscription stanza that is being committed: stanzas keep their order (RFC 6120,
+  /// 10.1). Subscription stanzas themselves do not wait, as what they change is in memory at once.
+  struct line {
+    struct place {
+      std::uint64_t ticket = 0; ///< Of the commit that is waited for; 0: a stanza.
+      msg::show what = {};
+      std::function<void()> then = {};
+      std::size_t bytes = 0; ///< Of the stanza, also of one that is committed.
+    };
+    std::deque<place> places;
+    std::size_t bytes = 0;
   };
   /// Submits; `then` runs when it is committed or refused, in the order of the calls, and with an error if this actor
   /// loses its state before. Nothing to change: `then` runs behind what is under way.
@@ -137,9 +147,13 @@ private:
   /// `hidden_from`: sessions that do not get it.
   void deliver(const stanza& x, std::span<const jid> hidden_from = {});
   caf::result<msg::outcome> deliver_for_good(const stanza& x);
+  /// `then` runs when it has been handled, at once or when its turn has come; not when it is refused.
+  bool take(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then = {});
   /// Behind the hooks.
-  void deliver_checked(const stanza& x, std::span<const jid> hidden_from);
-  void deliver_held(pending::later& x);
+  bool take_checked(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then);
+  bool has_room(const line& in, const stanza& x) const;
+  void wait_for_commit(const jid& contact, const stanza& x);
+  void let_through(const jid& contact, std::uint64_t ticket);
   void deliver_now(const stanza& x, std::span<const jid> hidden_from);
   void store_offline(const stanza& x, std::string_view only_for = {});
   void forget_expired();
@@ -153,9 +167,6 @@ private:
 
   // -- user_presence.cpp --
   void deliver_presence(const stanza& x);
-  /// The contact's last subscription stanza that is being committed, which what follows from there waits for: stanzas
-  /// keep their order (RFC 6120, 10.1). Null: none.
-  pending* subscription_under_way(const jid& from);
   void own_presence(const stanza& x, std::size_t session, bool was_available);
   void broadcast(const stanza& x);
   /// As `route`, for a presence to a contact: not to those of its resources that are blocked.
@@ -194,6 +205,7 @@ private:
   const shard_id shard_;
   phase phase_ = phase::loading;
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
+  bool would_retire_ = false;        ///< And has said so.
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   std::uint16_t awaited_sessions_ = 0;
   std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
@@ -223,14 +235,14 @@ private:
   std::vector<bound> bound_;
 
   fifo<pending> pending_;
-  std::uint32_t waiting_for_commits_ = 0; ///< What `after` and `behind` of all these hold.
-  std::shared_ptr<const void> turn_;      ///< Of what is being handled.
+  std::uint32_t waiting_for_commits_ = 0;      ///< What `after` of all these hold, and all lines.
+  std::unique_ptr<std::map<jid, line>> lines_; ///< Of contacts; null: none.
+  std::shared_ptr<const void> turn_;           ///< Of what is being handled.
   struct pending_read {
-    std::uint64_t ticket = 0;
     read_continuation then;
     std::shared_ptr<const void> turn = {};
   };
-  std::vector<pending_read> reads_;
+  std::map<std::uint64_t, pending_read> reads_; ///< By ticket.
   std::uint64_t next_ticket_ = 1;
 };
 

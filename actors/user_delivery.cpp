@@ -24,31 +24,19 @@ constexpr std::size_t offline_page_bytes = 256 * 1024;
 constexpr std::int64_t look_for_expired_ms = 3'600'000;
 /// Stanzas and answers that wait for an account's commits; with more, others' stanzas are refused.
 constexpr std::uint32_t waiting_for_commits_max = 20'000;
+/// Of one contact that wait in its line; with more, its stanzas are refused.
+constexpr std::size_t line_places_max = 100;
+constexpr std::size_t line_bytes_max = 1 << 20;
 
 } // namespace
 
 void user::deliver(const stanza& x, std::span<const jid> hidden_from) {
-  if (phase_ == phase::retiring)
-    return send(server_.route.shard(shard_), msg::deliver{x});
-  if (waiting_for_commits_ >= waiting_for_commits_max)
+  if (waiting_for_commits_ + reads_.size() >= waiting_for_commits_max)
     return refuse(x, errc::resource_constraint);
-  trace::note(trace::station::handled, "user", account_, x);
-  auto live = server_.live();
-  if (auto* home = live->find_host(account_.domain()); home && exists_) {
-    auto view = user_context{*this, home->info};
-    for (auto* one : hooks_on_received()) {
-      auto said = one->on_received(x, view);
-      if (said.what == verdict::drop)
-        return trace::note(trace::station::refused, "user", account_, x);
-      if (said.what == verdict::reject)
-        return refuse(x, said.code, said.application_condition);
-      if (said.instead) // What it became.
-        return deliver_checked(*said.instead, hidden_from);
-    }
-  }
-  deliver_checked(x, hidden_from);
+  take(x, hidden_from);
 }
 
+/// Bounded by who sends it: it waits for the answer.
 caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
   auto promise = make_response_promise<msg::outcome>();
   auto answer_when_durable = [this, promise] {
@@ -57,35 +45,104 @@ caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
       promise.deliver(msg::outcome{failure == errc::item_not_found ? errc::none : failure});
     });
   };
-  auto before = subscription_under_way(x.from);
-  auto waiting = before ? before->behind.size() : 0;
-  deliver(x);
-  if (before && before->behind.size() > waiting)
-    before->behind.back().then = answer_when_durable; // It has only taken its place.
-  else
-    answer_when_durable();
+  if (!take(x, {}, answer_when_durable))
+    promise.deliver(msg::outcome{errc::resource_constraint});
   return promise;
 }
 
-void user::deliver_checked(const stanza& x, std::span<const jid> hidden_from) {
-  if (auto before = subscription_under_way(x.from)) {
-    before->behind.push_back({{x, {hidden_from.begin(), hidden_from.end()}}});
-    ++waiting_for_commits_;
-  } else {
-    deliver_now(x, hidden_from);
+bool user::take(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then) {
+  trace::note(trace::station::handled, "user", account_, x);
+  auto live = server_.live();
+  if (auto* home = live->find_host(account_.domain()); home && exists_) {
+    auto view = user_context{*this, home->info};
+    for (auto* one : hooks_on_received()) {
+      auto said = one->on_received(x, view);
+      if (said.what == verdict::drop) {
+        trace::note(trace::station::refused, "user", account_, x);
+        if (then)
+          then();
+        return true;
+      }
+      if (said.what == verdict::reject) {
+        refuse(x, said.code, said.application_condition);
+        if (then)
+          then();
+        return true;
+      }
+      if (said.instead) // What it became.
+        return take_checked(*said.instead, hidden_from, std::move(then));
+    }
   }
+  return take_checked(x, hidden_from, std::move(then));
 }
 
-/// What came behind a subscription stanza; perhaps there is another one before it by now.
-void user::deliver_held(pending::later& x) {
-  if (auto before = subscription_under_way(x.what.what.from)) {
-    before->behind.push_back(std::move(x));
-    ++waiting_for_commits_;
-    return;
+bool user::take_checked(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then) {
+  auto i = lines_ ? lines_->find(x.from.bare()) : std::map<jid, line>::iterator{};
+  if (lines_ && i != lines_->end()) {
+    auto& behind = i->second;
+    if (!has_room(behind, x)) {
+      refuse(x, errc::resource_constraint);
+      return false;
+    }
+    if (!is_subscription(x.type) || x.kind != stanza_kind::presence) {
+      auto bytes = x.tree.bytes().size();
+      behind.places.push_back({0, {x, {hidden_from.begin(), hidden_from.end()}}, std::move(then), bytes});
+      behind.bytes += bytes;
+      ++waiting_for_commits_;
+      return true;
+    }
   }
-  deliver_now(x.what.what, x.what.hidden_from);
-  if (x.then)
-    x.then();
+  deliver_now(x, hidden_from);
+  if (then)
+    then();
+  return true;
+}
+
+/// There is more for answers to a subscription: their sender, who has committed them, does not ask again.
+bool user::has_room(const line& in, const stanza& x) const {
+  auto answers = x.type == stanza_type::subscribed || x.type == stanza_type::unsubscribed;
+  auto share = answers ? 2u : 1u;
+  return in.places.size() < share * line_places_max && in.bytes + x.tree.bytes().size() <= share * line_bytes_max;
+}
+
+/// A subscription stanza of the contact was handled just now: what it leads to is shown with the last commit.
+void user::wait_for_commit(const jid& contact, const stanza& x) {
+  if (pending_.empty())
+    return;
+  if (!lines_)
+    lines_ = std::make_unique<std::map<jid, line>>();
+  auto& its = (*lines_)[contact];
+  auto& last = pending_.back();
+  if (!its.places.empty() && its.places.back().ticket == last.ticket)
+    return;
+  its.places.push_back({last.ticket, {}, {}, x.tree.bytes().size()});
+  its.bytes += its.places.back().bytes;
+  last.contacts.push_back(contact);
+  ++waiting_for_commits_;
+}
+
+void user::let_through(const jid& contact, std::uint64_t ticket) {
+  auto i = lines_ ? lines_->find(contact) : std::map<jid, line>::iterator{};
+  if (!lines_ || i == lines_->end() || i->second.places.front().ticket != ticket)
+    return;
+  auto& all = i->second;
+  auto now = std::vector<line::place>{};
+  do {
+    all.bytes -= all.places.front().bytes;
+    now.push_back(std::move(all.places.front()));
+    all.places.pop_front();
+  } while (!all.places.empty() && all.places.front().ticket == 0);
+  waiting_for_commits_ -= std::uint32_t(now.size());
+  if (all.places.empty())
+    lines_->erase(i);
+  if (lines_->empty())
+    lines_ = nullptr;
+  for (auto& one : now) {
+    if (one.ticket == 0)
+      deliver_now(one.what.what, one.what.hidden_from);
+    if (one.then)
+      one.then();
+  }
 }
 
 void user::deliver_now(const stanza& x, std::span<const jid> hidden_from) {

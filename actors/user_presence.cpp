@@ -22,13 +22,6 @@ stanza presence_of(stanza_type type, jid from, jid to) {
 
 } // namespace
 
-user::pending* user::subscription_under_way(const jid& from) {
-  for (auto i = pending_.end(); i != pending_.begin();)
-    if (--i; !i->contact.empty() && i->contact.text() == from.bare_text())
-      return &*i;
-  return nullptr;
-}
-
 /// Something about presence arrived for the account's bare JID.
 void user::deliver_presence(const stanza& x) {
   if (x.type == stanza_type::probe)

@@ -29,8 +29,6 @@ bool is_for_others(const stanza& x, const jid& account) {
 } // namespace
 
 void user::sent(const msg::sent& x) {
-  if (phase_ == phase::retiring)
-    return send(server_.route.shard(shard_), x);
   auto is_seen_by_others = x.what.kind != stanza_kind::iq || is_for_others(x.what, account_);
   auto is_behind = std::any_of(pending_.begin(), pending_.end(), [](auto& one) { return one.turn != nullptr; });
   if (!is_seen_by_others || is_subscription(x.what.type) || !is_behind)

@@ -222,8 +222,8 @@ void user::apply(const transition& t, direction way, const jid& contact, const s
   };
   if (!commit(std::move(changes), std::move(then)))
     return;
-  if (way == direction::inbound && !pending_.empty() && pending_.back().contact.empty())
-    pending_.back().contact = contact;
+  if (way == direction::inbound)
+    wait_for_commit(contact, x);
   if (changes_item)
     roster_.put(item);
   roster_.version = version;

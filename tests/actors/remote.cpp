@@ -70,6 +70,7 @@ shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::sha
       [](const msg::remove_account&) {
         return msg::outcome{errc::not_allowed, "never"};
       },
+      [](const msg::may_retire&) {},
       [](const msg::retired&) {},
       [](const msg::tick&) {},
       [](const msg::child_failed&) {},

@@ -1,6 +1,7 @@
 #include "actors/shard.hpp"
 
 #include "actors/user.hpp"
+#include "persistence/offline.hpp"
 #include "tests/actors/stand_ins.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -131,6 +132,48 @@ BOOST_AUTO_TEST_CASE(answers_whoever_comes_while_a_user_retires) {
       works();
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(keeps_the_order_of_what_comes_while_a_user_is_asked_to_end) {
+  auto nobody_answers = 0;
+  for (auto steps = 0; steps < 12; ++steps) {
+    BOOST_TEST_CONTEXT(steps << " steps after the tick") {
+      looks_up(romeo);
+      caf::anon_send(it, msg::tick{});
+      for (auto i = 0; i < 20; ++i) {
+        caf::anon_send(
+            it, msg::deliver{stanza_of("<message><body>" + std::to_string(i) + "</body></message>", juliet, romeo)});
+        for (auto j = 0; j < steps && scheduler().has_job(); ++j)
+          scheduler().run_once();
+      }
+      works();
+      auto stored = load_user(simulated_reader{store, true}, {0, romeo});
+      nobody_answers += stored->offline.messages == 20u ? 0 : 1;
+      auto page = offline::load(simulated_reader{store, true}, {0, romeo}, {}, 100, 1 << 20);
+      auto last = -1;
+      for (auto& one : page->messages) {
+        auto begin = one.message.xml.find("<body>") + 6;
+        auto number = std::stoi(one.message.xml.substr(begin));
+        BOOST_TEST(number == last + 1);
+        last = number;
+      }
+      BOOST_TEST(last == 19);
+      tick();
+      store.state.clear();
+      put_account(romeo, "romeo's");
+      put_account(juliet, "juliet's");
+    }
+  }
+  BOOST_TEST(nobody_answers == 0);
+}
+
+BOOST_AUTO_TEST_CASE(does_not_pass_back_and_forth_what_comes_for_an_account_that_does_not_exist) {
+  for (auto i = 0; i < 3'000; ++i)
+    caf::anon_send(it, msg::deliver{stanza_of("<message type='headline'><body>x</body></message>", juliet,
+                                              "nobody@example.com"_jid)});
+  works();
+  BOOST_TEST(registry::instance().entry_of(it->id())->handled < 10'000u);
+  BOOST_TEST(users() == "0");
 }
 
 BOOST_AUTO_TEST_CASE(starts_a_user_that_ended_hard_anew_and_its_sessions_come_to_it) {

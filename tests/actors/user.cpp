@@ -15,7 +15,7 @@ namespace {
 /// What a user sent to its shard.
 struct shard_history {
   std::vector<stanza> delivered;
-  std::vector<std::string> retired, sent, detached;
+  std::vector<std::string> retired, stayed, sent, detached;
   int lookups = 0, attached = 0;
 
   /// As one of the stanzas to that address.
@@ -27,7 +27,7 @@ struct shard_history {
   }
 };
 
-shard_actor::behavior_type remembering_shard(shard_actor::pointer, std::shared_ptr<shard_history> to) {
+shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::shared_ptr<shard_history> to) {
   return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
           [to](const msg::deliver_for_good& x) {
             to->delivered.push_back(x.what);
@@ -49,7 +49,10 @@ shard_actor::behavior_type remembering_shard(shard_actor::pointer, std::shared_p
           },
           [](const msg::set_credentials&) { return msg::outcome{}; },
           [](const msg::remove_account&) { return msg::outcome{}; },
-          [to](const msg::retired& x) { to->retired.emplace_back(x.account.text()); },
+          [self](const msg::may_retire&) {
+            self->send(caf::actor_cast<user_actor>(self->current_sender()), msg::retire{});
+          },
+          [to](const msg::retired& x) { (x.has_ended ? to->retired : to->stayed).emplace_back(x.account.text()); },
           [](const msg::tick&) {},
           [](const msg::child_failed&) {},
           [](const msg::verdict&) {},
@@ -58,7 +61,7 @@ shard_actor::behavior_type remembering_shard(shard_actor::pointer, std::shared_p
 }
 
 struct one_user : server_fixture {
-  const jid romeo = "romeo@example.com"_jid, juliet = "juliet@example.com"_jid;
+  const jid romeo = "romeo@example.com"_jid, juliet = "juliet@example.com"_jid, tybalt = "tybalt@example.com"_jid;
   std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
   user_actor it;
   struct client {
@@ -709,8 +712,6 @@ BOOST_AUTO_TEST_CASE(retires_when_it_is_idle_and_told_to) {
   starts_with_account();
   send(it, msg::retire{});
   BOOST_TEST(has_retired());
-  BOOST_TEST(still_runs()); // until its shard knows
-  send(it, msg::retire{true});
   BOOST_TEST(!still_runs());
 }
 
@@ -722,37 +723,96 @@ BOOST_AUTO_TEST_CASE(does_not_retire_while_it_has_something_to_do) {
   send(it, msg::detach{x.full, x.actor->id()});
   send(it, msg::retire{}); // its last activity is being written
   BOOST_TEST(!has_retired());
+  BOOST_TEST(shard->stayed.size() == 2u); // each time its shard is answered: it holds what comes
   works();
   send(it, msg::retire{});
   BOOST_TEST(has_retired());
 }
 
-BOOST_AUTO_TEST_CASE(that_retires_hands_what_still_comes_back_to_its_shard) {
-  starts_with_account();
-  auto x = makes_client();
-  send(it, msg::retire{});
-  auto found = asks<msg::found>(it, msg::lookup{romeo});
-  BOOST_REQUIRE(found->value.has_value());
-  BOOST_TEST(found->value->credentials == "of the next");
-  auto attached = attaches(x, "garden");
-  BOOST_TEST((attached->value->full == romeo.with_resource("of-the-next")));
-  message("1");
-  BOOST_TEST(shard->has_been_sent(romeo, "<body>1</body>"));
-  sends(x, "<presence/>");
-  BOOST_TEST(shard->sent.size() == 1u);
-  auto changed = asks<msg::outcome>(it, msg::set_credentials{romeo, "x", false});
-  BOOST_TEST(changed->value.has_value());
-  BOOST_TEST(store.waiting.empty());
-}
-
-BOOST_AUTO_TEST_CASE(that_retires_tells_contacts_of_directed_presence_once) {
-  starts_with_account();
-  send(it, msg::retire{});
-  send(it, msg::detach{romeo.with_resource("garden"), 7, {juliet}});
-  BOOST_TEST((shard->has_been_sent(juliet, "type='unavailable'") != (shard->detached.size() == 1u)));
-}
-
 // -- order --
+
+BOOST_AUTO_TEST_CASE(one_who_asks_and_asks_fills_its_own_line_only) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  x.history->delivered.clear();
+  for (auto i = 0; i < 300; ++i)
+    send(it, msg::deliver{stanza_of(i % 2 == 0 ? "<presence type='subscribe'/>" : "<presence type='unsubscribe'/>",
+                                    tybalt, romeo)});
+  BOOST_TEST(store.waiting.size() >= 50u); // they do not wait for each other
+  BOOST_TEST(store.waiting.size() <= 100u);
+  BOOST_TEST(shard->has_been_sent(tybalt, "resource-constraint"));
+  message("of another");
+  BOOST_TEST(x.history->has_been_sent("of another"));
+  BOOST_TEST(!shard->has_been_sent(juliet, "resource-constraint"));
+  // Answers to a request still come through.
+  works();
+  BOOST_TEST(x.history->has_been_sent("type='subscribe'"));
+}
+
+BOOST_AUTO_TEST_CASE(large_requests_fill_a_line_by_their_bytes) {
+  starts_with_account();
+  auto status = "<status>" + std::string(200'000, 'x') + "</status>";
+  for (auto i = 0; i < 20; ++i) {
+    auto type = i % 2 == 0 ? "subscribe" : "unsubscribe";
+    send(it, msg::deliver{
+                 stanza_of("<presence type='" + std::string{type} + "'>" + status + "</presence>", tybalt, romeo)});
+  }
+  BOOST_TEST(store.waiting.size() <= 6u);
+  works();
+}
+
+BOOST_AUTO_TEST_CASE(a_contact_s_stanzas_between_its_subscriptions_stay_between_them) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  x.history->delivered.clear();
+  auto comes = [&](const std::string& xml) { send(it, msg::deliver{stanza_of(xml, tybalt, romeo)}); };
+  comes("<presence type='subscribe'/>");
+  comes("<message><body>1</body></message>");
+  comes("<presence type='unsubscribe'/>");
+  comes("<message><body>2</body></message>");
+  comes("<presence type='subscribe'/>");
+  comes("<message><body>3</body></message>");
+  BOOST_TEST(x.history->delivered.empty());
+  auto seen = [&] {
+    auto out = std::string{};
+    for (auto& one : x.history->delivered)
+      if (one.kind == stanza_kind::message)
+        out += std::string{one.child("body", "jabber:client").text()};
+      else if (one.type == stanza_type::subscribe)
+        out += 's';
+    return out;
+  };
+  works_once();
+  BOOST_TEST(seen() == "s1");
+  works_once();
+  BOOST_TEST(seen() == "s12");
+  works();
+  BOOST_TEST(seen() == "s12s3");
+}
+
+BOOST_AUTO_TEST_CASE(what_must_be_done_for_good_is_not_refused_for_what_others_wait_for) {
+  put_contact(subscription::both);
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/></query></iq>");
+  for (auto i = 0; i < 20'100; ++i)
+    caf::anon_send(
+        it, msg::deliver{stanza_of("<iq type='get' id='i'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>",
+                                   tybalt, romeo)});
+  settle();
+  auto done =
+      asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='unsubscribed'/>", juliet, romeo)});
+  BOOST_TEST(!done->has_come());
+  works();
+  BOOST_REQUIRE(done->value.has_value());
+  BOOST_TEST((done->value->failure == errc::none));
+  auto roster = load_user(simulated_reader{store, true}, {0, romeo});
+  BOOST_TEST((roster->roster.find(juliet.text())->subscription == subscription::from));
+}
 
 BOOST_AUTO_TEST_CASE(what_goes_to_others_stays_behind_what_is_being_committed) { // RFC 6120, 10.1
   starts_with_account();
