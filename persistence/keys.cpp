@@ -92,6 +92,10 @@ std::string applied_command_key(shard_id shard, std::uint64_t index) {
   return out;
 }
 
+std::string system_state_key() {
+  return begin(system_shard, 's', 5) += "state";
+}
+
 std::string shard_prefix(shard_id shard) {
   auto out = std::string{};
   append_shard(out, shard);

@@ -3,13 +3,14 @@
 // STATE STORE (RocksDB without WAL: it is what the log below leads to). All numbers in keys are big-endian, so that
 // byte order is numeric order.
 //
-//     key                                            value                       format
-//     <shard> '!' "applied"                          applied index               8 bytes
-//     <shard> '!' "installing"                       of a state that is not whole: it is being replaced     empty
-//     <shard> 'a' <bare JID> 00 <family> <sub-key>   a record of an account      see below
-//     <shard> 'c' <index modulo `sent_again_within`> applied_command             v1   only of groups: what not to apply
-//     again <shard> 'n' <domain> 00 <local>                one per account: its name   empty ff ff   '!' "format"
-//     store_format                v1
+//     key                                            value                  format
+//     <shard> '!' "applied"                          applied index          8 bytes
+//     <shard> '!' "installing"                       empty                       it is being replaced, and not whole
+//     <shard> 'a' <bare JID> 00 <family> <sub-key>   a record of an account see below
+//     <shard> 'c' <index modulo `sent_again_within`> applied_command        v1   of groups: what not to apply again
+//     <shard> 'n' <domain> 00 <local>                empty                       one per account: its name
+//     ff fe   's' "state"                            cluster::state         v1   of the system group
+//     ff ff   '!' "format"                           store_format           v1
 //
 //   <shard> is 2 bytes, so a shard is one contiguous range: snapshot, move and delete are range operations. A prepared
 //   JID has no zero byte, so one prefix reads an account's records and nobody else's.
@@ -94,6 +95,7 @@ std::string applied_key(shard_id shard);
 std::string installing_key(shard_id shard);
 std::string applied_commands_prefix(shard_id shard);
 std::string applied_command_key(shard_id shard, std::uint64_t index);
+std::string system_state_key();
 /// All that a shard has, in either store.
 std::string shard_prefix(shard_id shard);
 /// It says something about the state and is no part of it.

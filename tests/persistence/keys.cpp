@@ -48,6 +48,7 @@ BOOST_AUTO_TEST_CASE(a_key_reads_like_the_table) {
   BOOST_TEST(keys::name_key(3, "b", "a") == "\0\x03nb\0a"s);
   BOOST_TEST(keys::applied_key(0) == "\0\0!applied"s);
   BOOST_TEST(keys::log_key(1, 0x0102030405060708) == "\0\x01L\x01\x02\x03\x04\x05\x06\x07\x08"s);
+  BOOST_TEST(keys::system_state_key() == "\xff\xfesstate");
   BOOST_TEST(keys::format_key() == "\xff\xff!format");
 }
 
@@ -78,6 +79,15 @@ BOOST_AUTO_TEST_CASE(small_families_come_before_the_large_ones) {
     BOOST_TEST((keys::record_key(0, "a@b", f, "\xff") < cold));
   for (const auto f : {keys::family::offline_message, keys::family::record})
     BOOST_TEST(keys::family_prefix(0, "a@b", f) >= cold);
+}
+
+BOOST_AUTO_TEST_CASE(the_system_groups_state_is_a_part_of_its_shard_and_no_mark) {
+  const auto key = keys::system_state_key();
+  BOOST_TEST(keys::shard_in(key) == system_shard);
+  BOOST_TEST(!keys::is_mark(key));
+  BOOST_TEST(key.starts_with(keys::shard_prefix(system_shard)));
+  BOOST_TEST((key < keys::after_prefix(keys::shard_prefix(system_shard))));
+  BOOST_TEST(!keys::format_key().starts_with(keys::shard_prefix(system_shard)));
 }
 
 BOOST_AUTO_TEST_CASE(after_prefix_is_the_first_key_behind) {
