@@ -5,6 +5,7 @@
 #include "net/mutual_tls.hpp"
 #include "net/socket.hpp"
 #include "persistence/codec.hpp"
+#include "persistence/keys.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -226,7 +227,7 @@ outcome<joined> asking::run(const net::address& at) {
   auto self = admitted(how_.self, name->cluster, tls.authority_certificate(), answer->certificate, how_.now_s);
   if (!self)
     return failure{"the cluster's answer is refused: " + self.why()};
-  return joined{*std::move(self), std::move(answer->members)};
+  return joined{*std::move(self), std::move(answer->members), answer->shard_count};
 }
 
 outcome<std::vector<net::address>> look_up(const std::string& host, std::uint16_t port) {
@@ -287,6 +288,7 @@ std::string join_answer::encode() const {
     to.fixed64(one.node);
     put_texts(to, one.addresses);
   }
+  to.varint(shard_count);
   return out;
 }
 
@@ -305,7 +307,8 @@ std::optional<join_answer> join_answer::decode(std::string_view bytes) {
     if (one.node == 0)
       in.fail();
   }
-  if (!in.finished())
+  out.shard_count = static_cast<std::uint32_t>(in.varint(shard_count_max));
+  if (!in.finished() || out.shard_count == 0)
     return std::nullopt;
   return out;
 }

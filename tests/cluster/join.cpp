@@ -59,7 +59,7 @@ struct member_side {
     auto what = ask::join{hash_of_secret(x.secret), announced(x.node, x.addresses), *key, 0, 0};
     if (auto done = apply(group, {(test_now_s + late_s) * 1000, what}); !done)
       return net::failure{done.error().text};
-    return join_answer{value_of(issue(test_authority(), x.node, x.request, test_now_s)), {{1, {"127.0.0.1:5280"}}}};
+    return join_answer{value_of(issue(test_authority(), x.node, x.request, test_now_s)), {{1, {"127.0.0.1:5280"}}}, 64};
   }
   join_token invite() {
     auto token =
@@ -106,6 +106,7 @@ BOOST_AUTO_TEST_CASE(a_node_with_a_token_becomes_a_member) {
   BOOST_TEST(done.self.node == how.self.node);
   BOOST_TEST(done.self.cluster == test_authority().cluster);
   BOOST_TEST(done.self.authority_certificate == test_authority().pair.certificate);
+  BOOST_TEST(done.shard_count == 64u);
   BOOST_TEST((done.members == std::vector<member_addresses>{{1, {"127.0.0.1:5280"}}}));
   BOOST_TEST(bool{identity::decode(done.self.encode())});
   auto guard = std::lock_guard{there.mutex};
@@ -267,7 +268,7 @@ BOOST_AUTO_TEST_CASE(what_is_said_is_bytes_and_back) {
   auto back = join_request::decode(bytes);
   BOOST_REQUIRE(back);
   BOOST_TEST(back->encode() == bytes);
-  auto y = join_answer{"certificate", {{1, {"a:1"}}, {2, {}}}};
+  auto y = join_answer{"certificate", {{1, {"a:1"}}, {2, {}}}, 300};
   auto answer = y.encode();
   auto answer_back = join_answer::decode(answer);
   BOOST_REQUIRE(answer_back);
@@ -278,6 +279,8 @@ BOOST_AUTO_TEST_CASE(what_is_said_is_bytes_and_back) {
     BOOST_TEST(!join_answer::decode(std::string_view{answer}.substr(0, size)));
   BOOST_TEST(!join_request::decode(bytes + "x"));
   BOOST_TEST(!join_answer::decode(answer + "x"));
+  BOOST_TEST(!join_answer::decode(join_answer{"certificate", {}, 0}.encode()));
+  BOOST_TEST(!join_answer::decode(join_answer{"certificate", {}, shard_count_max + 1}.encode()));
   BOOST_TEST(!join_request::decode(join_request{5, "s", "r", "s", std::vector<std::string>(17, "a")}.encode()));
   BOOST_TEST(!join_request::decode(join_request{5, "s", "r", "s", {std::string(301, 'a')}}.encode()));
   BOOST_TEST(!join_request::decode(join_request{0, "s", "r", "s", {}}.encode()));
