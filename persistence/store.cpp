@@ -495,8 +495,10 @@ result<void> store::state::find_groups() {
       return to_error(status, "read hard state");
     grouped[place] = status.ok();
     if (status.ok() && !options.is_in_cluster)
-      return error{errc::storage_failure, "the store in " + options.folder.string() +
-                                              " belongs to a node of a cluster and can not be used alone"};
+      return error{errc::storage_failure,
+                   "the store in " + options.folder.string() +
+                       " belongs to a node of a cluster and can not be used alone; if `troupe cluster init` "
+                       "or `troupe cluster join` was interrupted, run it again"};
   }
   return {};
 }
