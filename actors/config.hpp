@@ -119,6 +119,13 @@ struct config {
   } storage;
 
   struct {
+    std::string listen = "*:5292";
+    std::vector<std::string> addresses; ///< Empty: `listen`, which then is one.
+    std::string client_address;         ///< Empty: clients are sent to other nodes only.
+    std::string zone;
+  } cluster;
+
+  struct {
     log_format format = log_format::automatic;
     log_level level = log_level::info;
     std::vector<std::string> levels; ///< `component=level`
@@ -145,6 +152,9 @@ struct endpoint {
 
 /// Fails with `bad_request`: no address, no port, or not numbers.
 result<endpoint> parse_endpoint(std::string_view text);
+
+/// Every address of this machine: `*`, `0.0.0.0`, `[::]`.
+bool is_wildcard(const endpoint& x);
 
 /// Reads CAF's configuration syntax. Fails with `bad_request` and one line of text for each thing that is wrong, with
 /// the line's number: a syntax error, a value of another type or out of its range, an unknown option and the nearest

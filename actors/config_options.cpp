@@ -1,6 +1,8 @@
 #include "actors/config_options.hpp"
 
 #include "actors/log.hpp"
+#include "cluster/system_state.hpp"
+#include "net/socket.hpp"
 #include "persistence/keys.hpp"
 
 #include <algorithm>
@@ -103,6 +105,28 @@ std::string check_endpoint(std::string_view text) {
              : "is no address with a port, such as \"*:5222\", \"192.0.2.1:5222\" or \"[2001:db8::1]:5222\"";
 }
 
+std::string check_reachable(std::string_view text) {
+  auto where = parse_endpoint(text);
+  return where && !is_wildcard(*where)
+             ? ""
+             : "is no IP address of this machine with a port, such as \"192.0.2.1:5292\" or \"[2001:db8::1]:5292\"";
+}
+
+std::string check_words(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max)
+    return "is longer than " + std::to_string(bytes_max) + " bytes";
+  auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
+  return std::any_of(text.begin(), text.end(), is_control) ? "has control characters" : "";
+}
+
+std::string check_client_address(std::string_view text) {
+  return check_words(text, cluster::address_bytes_max);
+}
+
+std::string check_zone(std::string_view text) {
+  return check_words(text, cluster::label_bytes_max);
+}
+
 std::string check_component_level(std::string_view text) {
   auto at = text.find('=');
   auto level = log_level{};
@@ -145,6 +169,7 @@ const std::vector<std::pair<std::string_view, std::string_view>> section_docs = 
     {"sign_in", "SASL, registration, and the price of guessing."},
     {"accounts", "Accounts in memory."},
     {"storage", "Everything durable: a synced log and the state it leads to."},
+    {"cluster", "This node among others. Nothing of it is used before `troupe cluster init` or `troupe cluster join`."},
     {"log", "Events with fields. No body, password or key is ever logged."},
     {"host_defaults", "What holds for every virtual host whose own section does not say otherwise."},
 };
@@ -321,6 +346,23 @@ const std::vector<option<config>>& server_options() {
         "until "
         "there is a sixteenth more. More: the rest of the machine keeps its room; less: the disk can be used up.")
           .in("bytes", 0, 1'024 * gib),
+      // cluster
+      o("cluster", "listen", at_restart, AT(cluster.listen),
+        "Where other nodes' links come in, and nodes that want to join. Best kept from clients' networks: who has no "
+        "certificate of the cluster gets nowhere, but handshakes cost time.")
+          .when(check_endpoint),
+      o("cluster", "addresses", at_restart, AT(cluster.addresses),
+        "How the other nodes reach this one, the best first: IP addresses with the port. Empty: the address in "
+        "cluster.listen, which then must not be every address.")
+          .when(check_reachable),
+      o("cluster", "client_address", at_restart, AT(cluster.client_address),
+        "Where clients reach this node when others send them here (see-other-host), as host or host:port. Empty: none "
+        "are sent.")
+          .when(check_client_address),
+      o("cluster", "zone", at_restart, AT(cluster.zone),
+        "What fails together with this node: a rack, a data centre. A shard's replicas are put into as many zones as "
+        "there are. Empty: the node is a zone of its own.")
+          .when(check_zone),
       // log
       o("log", "format", at_restart, AT(log.format),
         "\"text\": aligned, for people; \"json\": one object a line; \"journal\": text with systemd's priorities; "
@@ -421,6 +463,11 @@ std::string render(const option_value& x) {
   for (auto& item : std::get<text_list>(x))
     out += (out.size() > 1 ? ", " : "") + in_quotes(item);
   return out += ']';
+}
+
+bool is_wildcard(const endpoint& x) {
+  auto address = net::address::parse(x.address, x.port);
+  return address && (address->is_any() || address->host_text() == "0.0.0.0");
 }
 
 std::string_view to_string(registration_policy x) noexcept {
