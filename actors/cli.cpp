@@ -1,6 +1,7 @@
 #include "actors/cli.hpp"
 
 #include "actors/check.hpp"
+#include "actors/cluster_commands.hpp"
 #include "actors/random.hpp"
 #include "actors/version.hpp"
 #include "net/certificate.hpp"
@@ -393,6 +394,28 @@ int list_users(const config& options, const cli_actions& actions, const std::str
   return 0;
 }
 
+// -- cluster ---------------------------------------------------------------------------------------------------------
+
+int change_cluster(const config& options,
+                   const std::function<result<std::string>(const config&, const as_typed&)>& command) {
+  if (is_running(options.server.admin_socket))
+    return complain("the server is running: stop it first, then run this again");
+  if (!make_data_folder(options.server.data_folder))
+    return 1;
+  auto done = command(options, [&](const std::string& other) { return command_line(other, options.file); });
+  if (!done)
+    return complain(done.error());
+  std::cout << *done << std::flush;
+  return 0;
+}
+
+int join_cluster(const config& options, const std::string& given) {
+  auto token = given == "-" ? read_line("Token: ") : given;
+  if (!token)
+    return complain("no token given");
+  return change_cluster(options, [&](auto& x, auto& typed) { return cluster_join(x, *token, typed); });
+}
+
 // -- check -----------------------------------------------------------------------------------------------------------
 
 int check_everything(const std::filesystem::path& file, bool quiet) {
@@ -494,6 +517,20 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   auto list = user->add_subcommand("list", "List accounts");
   list->add_option("host", host, "Only of this host");
   list->callback(with_config([&](const config& x) { return list_users(x, actions, host); }));
+
+  auto token = std::string{};
+  auto cluster = app.add_subcommand("cluster", "Several servers as one");
+  cluster->require_subcommand(1);
+  cluster->fallthrough();
+  cluster
+      ->add_subcommand("init",
+                       "Make this server, while it does not run, the first node of a new cluster; its accounts stay")
+      ->callback(with_config([](const config& x) { return change_cluster(x, cluster_init); }));
+  auto join = cluster->add_subcommand(
+      "join", "Make this server, which has no accounts yet and does not run, a node of a cluster");
+  join->add_option("token", token, "What `troupe cluster invite` printed at a member; -: read from standard input")
+      ->required();
+  join->callback(with_config([&](const config& x) { return join_cluster(x, token); }));
 
   auto line = std::string{};
   auto json = false;

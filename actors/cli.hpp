@@ -1,4 +1,4 @@
-// The command line: `troupe serve`, `check`, `init`, `user …`, `shell`, `version`.
+// The command line: `troupe serve`, `check`, `init`, `user …`, `cluster …`, `shell`, `version`.
 #pragma once
 
 #include "actors/config.hpp"

@@ -1,5 +1,6 @@
 #include "actors/store_accounts.hpp"
 
+#include "cluster/founding.hpp"
 #include "persistence/accounts.hpp"
 #include "persistence/rosters.hpp"
 #include "persistence/store.hpp"
@@ -147,13 +148,23 @@ private:
 
 } // namespace
 
+store_options options_of_store(const config& options) {
+  auto out = store_options{};
+  out.folder = options.server.data_folder / "store";
+  out.shard_count = options.storage.shards;
+  out.cache_bytes_max = options.storage.cache_bytes_max;
+  out.memtable_bytes_max = options.storage.memtable_bytes_max;
+  return out;
+}
+
 result<std::unique_ptr<account_admin>> accounts_of_store(const config& options) {
-  auto where = store_options{};
-  where.folder = options.server.data_folder / "store"; // as the server opens it
-  where.shard_count = options.storage.shards;
-  where.cache_bytes_max = options.storage.cache_bytes_max;
-  where.memtable_bytes_max = options.storage.memtable_bytes_max;
-  auto opened = store::open(where);
+  auto in_cluster = cluster::is_member(options.server.data_folder);
+  if (!in_cluster)
+    return in_cluster.error();
+  if (*in_cluster)
+    return error{errc::not_allowed, "this node is in a cluster, and its store can not be used alone: start the server, "
+                                    "which `troupe user` then asks, or ask at another node"};
+  auto opened = store::open(options_of_store(options));
   if (!opened)
     return opened.error();
   return std::unique_ptr<account_admin>{std::make_unique<store_accounts>(options, *std::move(opened))};
