@@ -77,8 +77,8 @@ struct types {};
 using never_leaves_its_node =
     types<void, msg::drained, msg::received, msg::stream_opened, msg::stream_broken, msg::stream_closed,
           msg::disconnected, std::shared_ptr<msg::tls_established>, msg::timed_out, msg::go_on, msg::committed,
-          msg::loaded, msg::was_read, msg::tick, msg::may_retire, msg::retire, msg::retired, msg::child_failed, msg::verdict,
-          msg::fail_now, msg::describe, msg::description>;
+          msg::loaded, msg::was_read, msg::tick, msg::may_retire, msg::retire, msg::retired, msg::child_failed,
+          msg::verdict, msg::fail_now, msg::describe, msg::description>;
 
 template <class T, class... Ts>
 constexpr bool is_one_of(types<Ts...>) {

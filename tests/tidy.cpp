@@ -213,7 +213,7 @@ BOOST_AUTO_TEST_CASE(tables_that_strangers_fill_have_a_keyed_hash) { // hash flo
       seen.insert(x.path);
       auto table = i->str();
       auto is_keyed =
-          table.find("keyed_hash") != table.npos || table.find("<jid, user_actor, hash, equal>") != table.npos;
+          table.find("keyed_hash") != table.npos || table.find("<jid, entry, hash, equal>") != table.npos;
       BOOST_TEST((is_keyed || ours.contains(x.path)), x.path << ": " << table);
     }
     if (x.path != "protocol/jid.hpp") // for tables of our own
