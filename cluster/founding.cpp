@@ -101,6 +101,20 @@ result<void> write_synced(const std::string& file, std::string_view text) {
   return {};
 }
 
+/// As a whole: a crash leaves the old one or the new one.
+result<void> replace_synced(const std::filesystem::path& file, std::string_view bytes) {
+  auto folder = file.parent_path().string();
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    return system_failure("make " + folder);
+  auto draft = file.string() + ".new";
+  if (auto written = write_synced(draft, bytes); !written)
+    return written;
+  if (::rename(draft.c_str(), file.c_str()) != 0)
+    return system_failure("rename to " + file.string());
+  auto fd = net::unique_fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  return fd && ::fsync(fd.get()) == 0 ? result<void>{} : system_failure("sync " + folder);
+}
+
 } // namespace
 
 std::filesystem::path members_file(const std::filesystem::path& data_folder) {
@@ -116,17 +130,7 @@ result<void> save_members(const std::filesystem::path& data_folder, const std::v
         text += " " + address;
     text += '\n';
   }
-  auto file = members_file(data_folder);
-  auto folder = file.parent_path().string();
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
-    return system_failure("make " + folder);
-  auto draft = file.string() + ".new";
-  if (auto written = write_synced(draft, text); !written)
-    return written;
-  if (::rename(draft.c_str(), file.c_str()) != 0)
-    return system_failure("rename to " + file.string());
-  auto fd = net::unique_fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  return fd && ::fsync(fd.get()) == 0 ? result<void>{} : system_failure("sync " + folder);
+  return replace_synced(members_file(data_folder), text);
 }
 
 result<std::vector<member_addresses>> load_members(const std::filesystem::path& data_folder) {
@@ -153,6 +157,28 @@ result<std::vector<member_addresses>> load_members(const std::filesystem::path& 
     out.push_back(*std::move(one));
   }
   return out;
+}
+
+std::filesystem::path agreed_file(const std::filesystem::path& data_folder) {
+  return data_folder / "cluster" / "agreed";
+}
+
+result<void> save_agreed(const std::filesystem::path& data_folder, const state& x) {
+  return replace_synced(agreed_file(data_folder), x.encode());
+}
+
+result<std::optional<state>> load_agreed(const std::filesystem::path& data_folder) {
+  auto file = agreed_file(data_folder);
+  auto failure = std::error_code{};
+  if (!std::filesystem::exists(file, failure) && !failure)
+    return std::optional<state>{};
+  auto in = std::ifstream{file, std::ios::binary};
+  if (!in)
+    return system_failure("read " + file.string());
+  auto read = state::decode(std::string{std::istreambuf_iterator<char>{in}, {}});
+  if (!read)
+    return error{errc::corrupt_record, "read " + file.string() + ": " + read.error().text};
+  return std::optional{*std::move(read)};
 }
 
 #ifdef TROUPE_WITHOUT_RAFT

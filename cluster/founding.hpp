@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,5 +58,16 @@ std::filesystem::path members_file(const std::filesystem::path& data_folder);
 result<void> save_members(const std::filesystem::path& data_folder, const std::vector<member_addresses>& members);
 /// Empty when there is none. Fails when it can not be read, with the number of the line that is wrong.
 result<std::vector<member_addresses>> load_members(const std::filesystem::path& data_folder);
+
+// -- what this node knew last that the cluster has agreed on: `<data folder>/cluster/agreed` --
+//
+// Its store may hold an older state until a majority is there, and no state at all where the system group has no
+// replica. The authority's key is in it, so it is for the owner's eyes only.
+
+std::filesystem::path agreed_file(const std::filesystem::path& data_folder);
+/// Replaces it as a whole, synced.
+result<void> save_agreed(const std::filesystem::path& data_folder, const state& x);
+/// Nothing when there is none.
+result<std::optional<state>> load_agreed(const std::filesystem::path& data_folder);
 
 } // namespace xmpp::cluster

@@ -286,7 +286,8 @@ void group::compact(std::uint64_t now_ms, std::uint64_t index, std::uint64_t tra
     return;
   index = std::min({index, delivered_, scanned_, stored_index_, last_index()});
   auto term = term_at(index);
-  if (index <= compacted_ || index < members_.members_index || term == 0)
+  // A leader whose log begins behind exactly one entry never sends a state (the library looks up the term of entry 1).
+  if (index == 1 || index <= compacted_ || index < members_.members_index || term == 0)
     return;
   auto what = snapshot{index, term, members_.members_index, members_.members};
   auto needed = index; // by the member that is farthest behind

@@ -1,8 +1,10 @@
 #include "cluster/stored.hpp"
 
 #include "cluster/raft_core.h"
+#include "persistence/write_set.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
@@ -76,9 +78,19 @@ result<void> make_groups(store& of, const std::vector<member>& members) {
     x.shard = shard;
     x.hard = hard_state{1, 0};
     x.first_index = 1;
-    if (const auto applied = of.last_index(shard); applied != 0) {
+    if (auto applied = of.last_index(shard); applied != 0) {
       if (members.size() != 1)
         return error{errc::storage_failure, "the store has what the other members would not have"};
+      if (applied == 1) { // See `group::compact`: no log may begin behind exactly one entry.
+        const auto nothing =
+            std::array{log_entry{shard, ++applied, 1, log_entry::kind::command, xmpp::command{}.encode()}};
+        if (auto done = of.append(nothing); !done)
+          return done;
+        if (auto done = of.apply(nothing); !done)
+          return done;
+        if (auto done = of.flush_and_trim(); !done)
+          return done.error();
+      }
       x.first_index = applied + 1;
       x.snapshot = stored_snapshot({applied, 1, applied, members});
     } else {
