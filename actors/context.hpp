@@ -45,23 +45,34 @@ struct live_settings {
   const host* find_host(std::string_view domain) const;
 };
 
+class cluster_node;
 class user;
 
 struct server_context {
-  server_context(std::uint32_t shard_count, std::uint32_t hasher_count)
-      : route(shard_count), idle(shard_count), hashers(hasher_count) {}
+  server_context(std::uint32_t shard_count, std::uint32_t hasher_count, bool is_in_cluster = false);
+
+  /// What the whole cluster knows a session of this process by, and a client of the shards' logs.
+  std::uint64_t session_number(caf::actor_id x) const noexcept { return process << 40 | x; }
+  caf::actor_id actor_of(std::uint64_t session_number) const noexcept {
+    return session_number >> 40 == (process & 0xff'ffff) ? session_number & 0xff'ffff'ffff : 0;
+  }
+  std::uint64_t origin(caf::actor_id x) const noexcept { return process + x; }
 
   router route;
   session_table sessions;
   std::unique_ptr<writer> storage;
   std::vector<std::unique_ptr<replica>> replicas; ///< By shard.
+  std::shared_ptr<cluster_node> node;             ///< Null: not in a cluster.
   std::vector<idle_queue<user>> idle;             ///< By shard: fed by its users, emptied by the shard.
   hasher_pool hashers;
   std::unique_ptr<net::accept_limiter> limiter;
-  std::string secret;   ///< For the salts of accounts that don't exist; random, kept with the data.
-  stream_limits limits; ///< As configured at the start: parsers are made with them.
-  std::uint16_t node_id = 0;
-  std::atomic<bool> draining{false}; ///< Whoever comes all the same is `sent_away`.
+  std::string secret;                    ///< For the salts of accounts that don't exist; random, kept with the data.
+  stream_limits limits;                  ///< As configured at the start: parsers are made with them.
+  std::atomic<std::uint16_t> node_id{0}; ///< For the ids of stored messages (ids.hpp).
+  std::uint64_t self = 0;                ///< This node's id in its cluster (cluster/identity.hpp).
+  const bool is_in_cluster;              ///< Its shards may be served elsewhere.
+  const std::uint64_t process;           ///< Random for each start: numbers that contain it are this process's.
+  std::atomic<bool> draining{false};     ///< Whoever comes all the same is `sent_away`.
   strangers unauthenticated;
   known_capabilities capabilities;
   throttle sign_ins;      ///< Failures, by account and by address.

@@ -68,10 +68,11 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<msg::loaded>, caf::reacts_to<msg::was_read>,
     // Some time has passed: no longer waits for sessions to register again.
     caf::reacts_to<msg::tick>,
-    // Ends when it has nothing to do.
-    caf::reacts_to<msg::retire>, XMPP_SUPERVISED>;
+    // Ends when it has nothing to do; or because its shard is served elsewhere.
+    caf::reacts_to<msg::retire>, caf::reacts_to<msg::lose>, XMPP_SUPERVISED>;
 
-/// SHARD: one slice of all accounts; starts their users on demand, restarts those that fail, retires idle ones.
+/// SHARD: one slice of all accounts; starts their users on demand, restarts those that fail, retires idle ones. Where
+/// another node serves it, what comes goes there.
 using shard_actor = caf::typed_actor<
     // The following go to the account's user, which is started if need be.
     caf::reacts_to<msg::deliver>, caf::replies_to<msg::deliver_for_good>::with<msg::outcome>, caf::reacts_to<msg::show>,
@@ -80,6 +81,8 @@ using shard_actor = caf::typed_actor<
     caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
     // A user would end for want of work; it has, or it has work again.
     caf::reacts_to<msg::may_retire>, caf::reacts_to<msg::retired>,
+    // It is served by somebody else from now on; another node's sessions are known here; it has waited long enough.
+    caf::reacts_to<msg::served>, caf::reacts_to<msg::registered>, caf::reacts_to<msg::waited>,
     // Looks for idle users.
     caf::reacts_to<msg::tick>,
     // A user failed and waits for a decision.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "persistence/ids.hpp"
+#include "persistence/keys.hpp"
 #include "protocol/error.hpp"
 #include "protocol/parser.hpp"
 #include "protocol/stanza.hpp"
@@ -65,13 +66,14 @@ struct attach {
   bool again = false;     ///< Registers a session that is bound already.
   bool anonymous = false; ///< An account that ends with its session (XEP-0175).
   std::shared_ptr<session_handle> session;
-  std::uint64_t session_id = 0;
-  std::int64_t created_ms = 0; ///< Of the account that was signed in to (`found`).
+  std::uint64_t session_id = 0; ///< `server_context::session_number`
+  std::int64_t created_ms = 0;  ///< Of the account that was signed in to (`found`).
   bool available = false;
   std::int8_t priority = 0;
   bool interested = false;
   bool wants_blocks = false;
   element presence = {};
+  std::uint64_t node = 0; ///< Of the session; 0: this one.
 };
 
 struct attached {
@@ -81,6 +83,34 @@ struct attached {
   std::shared_ptr<const blocklist> blocks =
       {}; ///< What the client must not send to (XEP-0191, 3); null: nothing blocked.
 };
+
+// -- a shard and its node --
+
+/// Who serves a shard from now on: this node, or the shard of another one, or nobody.
+struct served {
+  std::uint64_t node = 0; ///< 0: nobody.
+  std::uint64_t term = 0;
+  caf::strong_actor_ptr elsewhere = {};    ///< Its shard there; null: here, or nobody.
+  std::vector<std::uint64_t> awaited = {}; ///< Served here: the nodes whose sessions must be known first.
+};
+/// All sessions that a node has of a shard have attached to who serves it in that term.
+struct registered {
+  shard_id shard = 0;
+  std::uint64_t node = 0;
+  std::uint64_t term = 0;
+};
+/// Of a shard to itself: it has waited for long enough, in its `wait`th wait.
+struct waited {
+  std::uint64_t wait = 0;
+};
+/// To the coordinator: who serves that shard?
+struct who_serves {
+  shard_id shard = 0;
+};
+/// To a member of a group: something waits for it.
+struct turn {};
+/// To a user: its shard is served elsewhere, or by nobody. It answers with `retired` when nothing is under way.
+struct lose {};
 
 /// The session ended.
 struct detach {
@@ -251,6 +281,12 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::show)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::sent)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attached)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::served)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::registered)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::waited)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::lose)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::who_serves)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::turn)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::detach)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::detached)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach_again)

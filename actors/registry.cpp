@@ -26,6 +26,10 @@ std::string_view to_string(actor_kind kind) noexcept {
     return "hasher";
   case actor_kind::shell:
     return "shell";
+  case actor_kind::member:
+    return "member";
+  case actor_kind::coordinator:
+    return "coordinator";
   }
   return "?";
 }

@@ -16,8 +16,19 @@
 
 namespace xmpp {
 
-enum class actor_kind : std::uint8_t { server, supervisor, shard, user, session, listener, hasher, shell };
-inline constexpr std::size_t actor_kind_count = 8;
+enum class actor_kind : std::uint8_t {
+  server,
+  supervisor,
+  shard,
+  user,
+  session,
+  listener,
+  hasher,
+  shell,
+  member,
+  coordinator
+};
+inline constexpr std::size_t actor_kind_count = 10;
 std::string_view to_string(actor_kind kind) noexcept;
 
 /// The part of an actor that others may look at while it runs. Counters are approximate by nature.

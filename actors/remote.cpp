@@ -100,13 +100,13 @@ struct exchange::core {
     return out;
   }
 
-  void lost(const caf::type_erased_tuple& content, errc why) const {
+  void lost(const caf::type_erased_tuple& content, errc why, address::kind meant_for) const {
     if (auto what = stanza_of(content))
-      lost(*what, why);
+      lost(*what, why, meant_for);
   }
-  void lost(const stanza& what, errc why) const {
+  void lost(const stanza& what, errc why, address::kind meant_for) const {
     if (callbacks.on_lost)
-      callbacks.on_lost(what, why);
+      callbacks.on_lost(what, why, meant_for);
   }
   void refused(node_id from, const envelope& to, std::uint64_t number, const error& why) const {
     if (callbacks.on_refused)
@@ -201,7 +201,7 @@ private:
     if (what.mid.is_request())
       answer(what.sender, what.mid, caf::strong_actor_ptr{ctrl()}, caf::make_message(std::move(why)));
     else
-      core_->lost(what.content(), code);
+      core_->lost(what.content(), code, where_.what);
   }
 
   static std::shared_ptr<const void> turn_of(const caf::type_erased_tuple& x) {
@@ -285,7 +285,7 @@ void spread(const core_ptr& core, fan_out& x) {
     auto shard = core->callbacks.route(target);
     what.to = target;
     if (!shard)
-      core->lost(what, errc::not_leader);
+      core->lost(what, errc::not_leader, address::kind::shard);
     else if (x.is_hidden)
       caf::anon_send(shard, msg::show{what, x.hidden_from});
     else
@@ -366,7 +366,7 @@ void exchange::on_frame(node_id from, std::string_view frame) {
     if (is_request)
       answer(asker, mid, nullptr, caf::make_message(ours(why)));
     else if (auto content = read ? to_caf(std::move(*read)) : std::nullopt)
-      core_->lost(content->content(), why);
+      core_->lost(content->content(), why, to.to.what);
   };
   if (!read)
     return refuse(read.code());
@@ -378,7 +378,8 @@ void exchange::on_frame(node_id from, std::string_view frame) {
     auto index = static_cast<shard_id>(to.to.number);
     auto shards = core_->options.shard_count;
     // What is durable is done under the shard that the account has, or not at all.
-    if (to.to.number >= shards || shard_of(account_of(*read), shards) != index) {
+    auto is_of_account = !std::holds_alternative<msg::registered>(*read);
+    if (to.to.number >= shards || (is_of_account && shard_of(account_of(*read), shards) != index)) {
       core_->refused(from, to, number, {errc::corrupt_record, "not an account of that shard"});
       return refuse(errc::bad_request);
     }
@@ -393,6 +394,7 @@ void exchange::on_frame(node_id from, std::string_view frame) {
     if (!there)
       return refuse(errc::item_not_found);
     x->session = std::make_shared<session_handle>(session_handle{std::move(there)});
+    x->node = to.session_node == core_->options.self ? 0 : to.session_node;
   }
   target->enqueue(asker, mid, *to_caf(std::move(*read)), nullptr);
 }

@@ -46,7 +46,7 @@ struct exchange_callbacks {
   /// Where the stanzas of an account go, here or elsewhere: for the targets of a fan-out.
   std::function<shard_actor(const jid& account)> route;
   /// A stanza that did not reach its shard or session; the caller answers for it (RFC 6120, 8.3), or keeps it.
-  std::function<void(const stanza& what, errc why)> on_lost;
+  std::function<void(const stanza& what, errc why, address::kind meant_for)> on_lost;
   /// Another node sent what this one does not take: its defect, or its version.
   std::function<void(node_id from, const std::string& summary, const error& why)> on_refused;
   std::function<std::int64_t()> clock_ms; ///< Steady; empty: the system's.

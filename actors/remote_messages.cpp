@@ -48,6 +48,7 @@ constexpr auto table = std::to_array<row>({
     {34, "attach_again", to_session, 0},
     {35, "blocks_changed", to_session, 0},
     {48, "fan_out", to_router, 0},
+    {10, "registered", to_shard, 0},
 });
 static_assert(table.size() == std::variant_size_v<message>);
 
@@ -78,7 +79,7 @@ using never_leaves_its_node =
     types<void, msg::drained, msg::received, msg::stream_opened, msg::stream_broken, msg::stream_closed,
           msg::disconnected, std::shared_ptr<msg::tls_established>, msg::timed_out, msg::go_on, msg::committed,
           msg::loaded, msg::was_read, msg::tick, msg::may_retire, msg::retire, msg::retired, msg::child_failed,
-          msg::verdict, msg::fail_now, msg::describe, msg::description>;
+          msg::verdict, msg::fail_now, msg::describe, msg::description, msg::served, msg::waited, msg::lose>;
 
 template <class T, class... Ts>
 constexpr bool is_one_of(types<Ts...>) {
@@ -263,6 +264,10 @@ struct writer {
     put(out, x.create);
   }
   void operator()(const msg::remove_account& x) { put_account(out, x.account, so_far); }
+  void operator()(const msg::registered& x) {
+    put_fixed(out, x.node);
+    put_fixed(out, x.term);
+  }
   void operator()(const msg::outcome& x) {
     put(out, std::uint8_t(x.failure));
     binary::append_string(out, x.text);
@@ -374,6 +379,11 @@ struct body_reader {
     x.create = in.boolean();
   }
   void operator()(msg::remove_account& x) { x.account = account(in); }
+  void operator()(msg::registered& x) {
+    x.shard = static_cast<shard_id>(to.to.number);
+    x.node = fixed(in);
+    x.term = fixed(in);
+  }
   void operator()(msg::outcome& x) {
     x.failure = known(in.byte());
     x.text = in.string();

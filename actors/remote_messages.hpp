@@ -21,6 +21,7 @@
 //     7       lookup              1    shard           account jid                              -> found
 //     8       set_credentials     1    shard           account jid, credentials string, create bool -> outcome
 //     9       remove_account      1    shard           account jid                              -> outcome
+//     10      registered          1    shard           node fixed64, term fixed64
 //     16      outcome             1    request         failure byte, text string
 //     17      attached            1    request         failure byte, full jid, blocks
 //     18      detached            1    request         nothing
@@ -110,7 +111,7 @@ struct fan_out {
 using message = std::variant<msg::deliver, msg::deliver_for_good, msg::show, msg::sent, msg::attach, msg::detach,
                              msg::lookup, msg::set_credentials, msg::remove_account, msg::outcome, msg::attached,
                              msg::detached, msg::found, msg::written, failure, turn_over, msg::deliver_stored,
-                             msg::end_stream, msg::attach_again, msg::blocks_changed, fan_out>;
+                             msg::end_stream, msg::attach_again, msg::blocks_changed, fan_out, msg::registered>;
 
 // -- the envelope --
 

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
 constexpr auto request_timeout = std::chrono::seconds{30};
+/// When it failed, in a cluster.
+constexpr auto attach_again_after = std::chrono::seconds{1};
 /// During the negotiation no request has a timeout of its own: `sign_in_timeout_s` ends them all. CAF's would wake its
 /// clock's thread for each request, and this actor once more when all is long over.
 constexpr auto until_deadline = caf::infinite;
@@ -308,7 +310,7 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
   what.resource = std::move(x.resource);
   what.anonymous = anonymous_ = x.is_anonymous;
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
-  what.session_id = id();
+  what.session_id = server_.session_number(id());
   what.created_ms = created_ms_ = negotiating_->created_ms;
   server_.sign_ins.forget(attempts_on(x.account)); // It has heard of its success, not only had it.
   attaching_ = true;
@@ -489,7 +491,8 @@ void session::leave() {
     return quit();
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
-  auto what = msg::detach{full_, id(), directed_ ? directed_->take() : std::vector<jid>{}, bool(presence_)};
+  auto what = msg::detach{full_, server_.session_number(id()), directed_ ? directed_->take() : std::vector<jid>{},
+                          bool(presence_)};
   // What the account has sent until it lets go still comes, and must not be lost with this actor.
   auto let_go = [this] {
     if (is_polite_ && transport_)
@@ -542,7 +545,7 @@ void session::attach_again() {
   what.again = true;
   what.anonymous = anonymous_;
   what.session = std::make_shared<session_handle>(session_handle{session_actor{this}});
-  what.session_id = id();
+  what.session_id = server_.session_number(id());
   what.created_ms = created_ms_;
   what.available = bool(presence_);
   what.priority = priority_;
@@ -559,7 +562,13 @@ void session::attach_again() {
               return attach_again(); // What went that way meanwhile is before this question, and so before its answer.
             user_ = caf::actor_cast<user_actor>(a.user);
           },
-          [this](const caf::error&) { end(errc::internal_server_error); });
+          [this](const caf::error&) {
+            if (!server_.is_in_cluster)
+              return end(errc::internal_server_error);
+            // Nobody serves the account just now, or its node has gone: whoever does next asks as well.
+            if (!ended_)
+              delayed_send(this, attach_again_after, msg::attach_again{});
+          });
 }
 
 void session::on_stop(const std::string&) {

@@ -6,7 +6,7 @@ namespace xmpp {
 
 void session_table::add(const jid& full, const session_actor& session) {
   auto h = hash(full);
-  auto& home = parts_[h % part_count];
+  auto& home = home_of(full);
   auto guard = std::lock_guard{home.mutex};
   home.sessions.emplace(h, bound{full, session});
   ++size_;
@@ -14,7 +14,7 @@ void session_table::add(const jid& full, const session_actor& session) {
 
 void session_table::remove(const jid& full, const session_actor& session) {
   auto h = hash(full);
-  auto& home = parts_[h % part_count];
+  auto& home = home_of(full);
   auto guard = std::lock_guard{home.mutex};
   auto [first, last] = home.sessions.equal_range(h);
   for (auto i = first; i != last; ++i)
@@ -27,16 +27,35 @@ void session_table::remove(const jid& full, const session_actor& session) {
 
 bool session_table::has(const jid& full) const {
   auto h = hash(full);
-  auto& home = parts_[h % part_count];
+  auto& home = home_of(full);
   auto guard = std::lock_guard{home.mutex};
   auto [first, last] = home.sessions.equal_range(h);
   return std::any_of(first, last, [&](auto& one) { return one.second.full == full; });
 }
 
+session_actor session_table::find(const jid& full) const {
+  auto h = hash(full);
+  auto& home = home_of(full);
+  auto guard = std::lock_guard{home.mutex};
+  auto [first, last] = home.sessions.equal_range(h);
+  auto i = std::find_if(first, last, [&](auto& one) { return one.second.full == full; });
+  return i == last ? session_actor{} : i->second.session;
+}
+
+std::vector<session_actor> session_table::of(shard_id shard) const {
+  auto& home = parts_[shard];
+  auto guard = std::lock_guard{home.mutex};
+  auto out = std::vector<session_actor>{};
+  out.reserve(home.sessions.size());
+  for (auto& [h, one] : home.sessions)
+    out.push_back(one.session);
+  return out;
+}
+
 std::vector<session_actor> session_table::of(const jid& account) const {
   auto result = std::vector<session_actor>{};
   auto h = hash(account);
-  auto& home = parts_[h % part_count];
+  auto& home = home_of(account);
   auto guard = std::lock_guard{home.mutex};
   auto [first, last] = home.sessions.equal_range(h);
   for (auto i = first; i != last; ++i)

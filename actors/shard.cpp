@@ -1,8 +1,10 @@
 #include "actors/shard.hpp"
 
+#include "actors/coordinator.hpp"
 #include "actors/log.hpp"
 #include "actors/trace.hpp"
 #include "actors/user.hpp"
+#include "cluster/identity.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +16,18 @@ namespace {
 
 /// A stanza for an account whose mailbox is longer than this is refused.
 constexpr std::uint32_t user_mailbox_max = 20'000;
+
+/// What waits while nobody serves the shard, or not yet; more is refused.
+constexpr auto held_max = std::size_t{20'000};
+/// How long for a node to serve it: clients are told within 2 s (README, "Clustering").
+constexpr auto wait_max = std::chrono::milliseconds{1'500};
+/// How long for sessions to attach, and for users to end.
+constexpr auto register_max = std::chrono::milliseconds{1'000};
+constexpr auto leave_max = std::chrono::milliseconds{1'000};
+
+caf::error ours(errc code) {
+  return {std::uint8_t(code), caf::atom("xmpp")};
+}
 
 /// A failing account is one account: it never takes its shard down. Past the intensity it stays down for a while.
 constexpr auto user_restarts = restart_options{strategy::one_for_one, 20, std::chrono::seconds{60}};
@@ -31,8 +45,10 @@ user& state_of(const user_actor& x) {
 } // namespace
 
 shard::shard(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, shard_id index)
-    : supervised(cfg, actor_kind::shard, std::move(parent)), server_(server), index_(index) {
+    : supervised(cfg, actor_kind::shard, std::move(parent)), server_(server), index_(index),
+      duty_(server.is_in_cluster ? duty::refuses : duty::serves) {
   set_down_handler([this](caf::down_msg& x) {
+    user_has_left(x.source);
     // Those that retire are not looked at any more; this one ended in another way. Its sessions come to the next.
     auto i =
         std::find_if(users_.begin(), users_.end(), [&](auto& one) { return one.second.actor.address() == x.source; });
@@ -41,9 +57,9 @@ shard::shard(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_contex
     auto account = i->first;
     log::error("user.gone", {{"account", account.text()}, {"reason", to_string(x.reason)}});
     i->second.actor = start_user(account, true);
-    if (auto held = std::exchange(i->second.held, nullptr))
-      for (auto& one : *held)
-        one();
+    if (auto waiting = std::exchange(i->second.held, nullptr))
+      for (auto& one : *waiting)
+        one(errc::none);
   });
 }
 
@@ -51,18 +67,24 @@ shard::behavior_type shard::make_behavior() {
   begin({}, "shard " + std::to_string(index_));
   server_.idle[index_].open();
   delayed_send(this, tick_of(server_), msg::tick{});
+  if (server_.node && served_.node == 0)
+    if (auto knows = server_.node->coordinator()) // Else it will say so by itself.
+      send(caf::actor_cast<coordinator_actor>(knows), msg::who_serves{index_});
   return {
-      [this](const msg::deliver& x) { deliver(x); },
+      [this](const msg::deliver& x) { pass(x, x.what.to.bare()); },
       [this](const msg::deliver_for_good& x) { return ask<msg::outcome>(x, x.what.to.bare()); },
       [this](const msg::show& x) { pass(x, x.what.to.bare()); },
       [this](const msg::sent& x) { pass(x, x.what.from.bare()); },
-      [this](const msg::attach& x) { return ask<msg::attached>(x, x.account); },
+      [this](const msg::attach& x) { return attach(x); },
       [this](const msg::detach& x) { return detach(x); },
       [this](const msg::lookup& x) { return ask<msg::found>(x, x.account); },
       [this](const msg::set_credentials& x) { return ask<msg::outcome>(x, x.account); },
       [this](const msg::remove_account& x) { return ask<msg::outcome>(x, x.account); },
       [this](const msg::may_retire& x) { ask_to_retire(x.account); },
       [this](const msg::retired& x) { retired(x); },
+      [this](const msg::served& x) { served(x); },
+      [this](const msg::registered& x) { registered(x); },
+      [this](const msg::waited& x) { waited(x); },
       [this](const msg::tick&) {
         delayed_send(this, tick_of(server_), msg::tick{});
         auto before = now_ms() - std::int64_t(server_.live()->options.accounts.idle_retire_s) * 1000;
@@ -84,60 +106,27 @@ shard::entry& shard::user_of(const jid& account) {
   return i->second;
 }
 
-template <class Message>
-void shard::pass(const Message& x, const jid& account) {
-  auto& to = user_of(account);
-  if (!to.held)
-    return send(to.actor, x);
-  to.held->push_back([this, x, account] { pass(x, account); });
-}
-
-template <class Answer, class Message>
-caf::result<Answer> shard::ask(const Message& x, const jid& account) {
-  auto& to = user_of(account);
-  if (!to.held)
-    return delegate(to.actor, x);
-  auto promise = make_response_promise<Answer>();
-  to.held->push_back([this, x, account, promise]() mutable { promise.delegate(user_of(account).actor, x); });
-  return promise;
-}
-
-void shard::deliver(const msg::deliver& x) {
-  auto account = x.what.to.bare();
-  auto& to = user_of(account);
-  if (state_of(to.actor).mailbox_size() + (to.held ? to.held->size() : 0) <= user_mailbox_max)
-    return pass(x, account);
-  trace::note(trace::station::refused, "shard", x.what.to, x.what);
-  if (!x.what.from.empty() && x.what.may_answer_with_error() && x.what.from.has_local())
-    send(server_.route.shard(x.what.from), msg::deliver{x.what.error_reply(errc::resource_constraint)});
-}
-
-caf::result<msg::detached> shard::detach(const msg::detach& x) {
-  // Nobody there: then nobody knows of that session, but those whom it told itself.
-  if (users_.contains(x.full.bare_text()) || !x.directed.empty())
-    return ask<msg::detached>(x, x.full.bare());
-  return msg::detached{};
-}
-
 void shard::ask_to_retire(const jid& account) {
   auto i = users_.find(account.text());
   if (i == users_.end() || i->second.held)
     return;
-  i->second.held = std::make_unique<std::vector<std::function<void()>>>();
+  i->second.held = std::make_unique<std::vector<held>>();
   send(i->second.actor, msg::retire{});
 }
 
 void shard::retired(const msg::retired& x) {
+  if (auto i = leaving_.find(current_sender()->id()); i != leaving_.end() && x.has_ended)
+    return user_has_left(i->second.address());
   auto i = users_.find(x.account.text());
   if (i == users_.end() || i->second.actor != caf::actor_cast<user_actor>(current_sender()))
     return;
-  auto held = std::exchange(i->second.held, nullptr);
+  auto waiting = std::exchange(i->second.held, nullptr);
   if (x.has_ended) {
     demonitor(i->second.actor.address());
     users_.erase(i);
   }
-  for (auto& one : *held)
-    one();
+  for (auto& one : *waiting)
+    one(errc::none);
 }
 
 user_actor shard::start_user(const jid& account, bool behind_pending) {
@@ -160,7 +149,7 @@ void shard::restart() {
   auto former = std::exchange(users_, {});
   failures_.clear();
   registry::instance().for_each(actor_kind::user, [this](const registry::entry& x) {
-    if (x.supervisor == id())
+    if (x.supervisor == id() && !leaving_.contains(x.actor->id()))
       users_.emplace(jid::from_prepared(x.name), entry{caf::actor_cast<user_actor>(x.actor)});
     return true;
   });
@@ -170,12 +159,14 @@ void shard::restart() {
       i->second.held = std::move(one.held);
     else if (one.held)
       for (auto& held : *one.held)
-        held();
+        held(errc::none);
 }
 
 void shard::on_stop(const std::string&) {
   for (auto& [account, one] : std::exchange(users_, {}))
     send_exit(one.actor, caf::exit_reason::user_shutdown);
+  for (auto& [id, actor] : std::exchange(leaving_, {}))
+    send_exit(actor, caf::exit_reason::user_shutdown);
 }
 
 void shard::on_exit_message(caf::exit_msg& x) {
@@ -190,8 +181,217 @@ void shard::on_exit() {
 msg::description shard::describe() const {
   return {{{"shard", std::to_string(index_)},
            {"users", std::to_string(users_.size())},
-           {"leader", "this node"},
-           {"members", "1"}}};
+           {"leader", !server_.is_in_cluster || is_served_here() ? "this node"
+                      : served_.node != 0                        ? "node " + cluster::id_text(served_.node)
+                                                                 : "none"},
+           {"duty", std::string{name_of(duty_)}},
+           {"term", std::to_string(served_.term)},
+           {"waiting", std::to_string(held_.size())}}};
+}
+
+std::string_view shard::name_of(duty x) noexcept {
+  switch (x) {
+  case duty::serves:
+    return "serves";
+  case duty::forwards:
+    return "forwards";
+  case duty::registers:
+    return "waits for sessions";
+  case duty::waits:
+    return "waits for a leader";
+  case duty::refuses:
+    return "refuses";
+  }
+  return "?";
+}
+
+// -- to whoever serves the account -----------------------------------------------------------------------------------
+
+template <class Message>
+void shard::pass(const Message& x, const jid& account) {
+  if (forwards())
+    return send(elsewhere(), x);
+  if (auto why = refusal(); why != errc::none)
+    return refuse(x.what, why);
+  auto to = duty_ == duty::serves ? &user_of(account) : nullptr;
+  if constexpr (std::is_same_v<Message, msg::deliver>)
+    if (to && state_of(to->actor).mailbox_size() + (to->held ? to->held->size() : 0) > user_mailbox_max)
+      return refuse(x.what, errc::resource_constraint);
+  if (to && !to->held)
+    return send(to->actor, x);
+  (to ? *to->held : held_).push_back([this, x, account](errc why) {
+    if (why == errc::none)
+      pass(x, account);
+    else
+      refuse(x.what, why);
+  });
+}
+
+template <class Answer, class Message>
+caf::result<Answer> shard::ask(const Message& x, const jid& account) {
+  if (forwards())
+    return delegate(elsewhere(), x);
+  auto to = duty_ == duty::serves ? &user_of(account) : nullptr;
+  if (to && !to->held)
+    return delegate(to->actor, x);
+  auto promise = make_response_promise<Answer>();
+  if (auto why = refusal(); why != errc::none)
+    promise.deliver(ours(why));
+  else
+    (to ? *to->held : held_).push_back([this, promise, x, account](errc why) mutable {
+      if (why != errc::none)
+        promise.deliver(ours(why));
+      else if (duty_ == duty::forwards)
+        promise.delegate(elsewhere(), x);
+      else
+        promise.delegate(user_of(account).actor, x);
+    });
+  return promise;
+}
+
+/// When the link has just gone nobody may have said so yet.
+bool shard::forwards() {
+  if (duty_ == duty::forwards && server_.node && !server_.node->is_up(served_.node))
+    begin_wait(duty::waits, wait_max);
+  return duty_ == duty::forwards;
+}
+
+/// Why nothing can be held any more.
+errc shard::refusal() const {
+  return duty_ == duty::refuses     ? errc::remote_server_timeout
+         : held_.size() >= held_max ? errc::resource_constraint
+                                    : errc::none;
+}
+
+/// To the sender's session, if it is here: its account may be nobody's as well.
+void shard::refuse(const stanza& x, errc why) {
+  trace::note(trace::station::refused, "shard", x.to, x);
+  if (x.from.empty() || !x.may_answer_with_error() || !x.from.has_local())
+    return;
+  auto reply = x.error_reply(why);
+  if (reply.from.empty())
+    reply.from = x.from.bare();
+  if (auto client = server_.is_in_cluster ? server_.sessions.find(x.from) : session_actor{})
+    send(client, msg::deliver{std::move(reply)});
+  else if (duty_ == duty::serves || server_.route.shard_of(x.from) != index_)
+    send(server_.route.shard(x.from), msg::deliver{std::move(reply)});
+}
+
+caf::result<msg::attached> shard::attach(const msg::attach& x) {
+  if (x.again && x.node == 0)
+    session_has_registered(x.session_id);
+  if (!x.again || duty_ != duty::registers)
+    return ask<msg::attached>(x, x.account);
+  if (is_served_here())
+    return delegate(user_of(x.account).actor, x);
+  return delegate(elsewhere(), x);
+}
+
+caf::result<msg::detached> shard::detach(const msg::detach& x) {
+  session_has_registered(x.session_id);
+  // Nobody there: then nobody knows of that session, but those whom it told itself.
+  if (duty_ == duty::serves && !users_.contains(x.full.bare_text()) && x.directed.empty())
+    return msg::detached{};
+  return ask<msg::detached>(x, x.full.bare());
+}
+
+// -- when that changes -----------------------------------------------------------------------------------------------
+
+void shard::served(const msg::served& x) {
+  auto was_here = is_served_here();
+  auto is_same = was_here && x.node == served_.node && x.term == served_.term;
+  served_ = x;
+  if (is_same)
+    return;
+  registering_.clear();
+  awaited_ = {x.awaited.begin(), x.awaited.end()};
+  for (auto& [account, one] : std::exchange(users_, {})) {
+    send(one.actor, msg::lose{});
+    leaving_.emplace(one.actor->id(), one.actor);
+    if (one.held)
+      std::move(one.held->begin(), one.held->end(), std::back_inserter(held_));
+  }
+  failures_.clear();
+  if (!leaving_.empty())
+    return begin_wait(duty::waits, leave_max);
+  go_on();
+}
+
+void shard::user_has_left(const caf::actor_addr& who) {
+  auto i = std::find_if(leaving_.begin(), leaving_.end(), [&](auto& one) { return one.second.address() == who; });
+  if (i == leaving_.end())
+    return;
+  demonitor(who);
+  leaving_.erase(i);
+  if (leaving_.empty())
+    go_on(); // Behind what they have sent back.
+}
+
+void shard::go_on() {
+  if (served_.node == 0) {
+    if (duty_ != duty::refuses)
+      begin_wait(duty::waits, wait_max);
+    return;
+  }
+  begin_wait(duty::registers, register_max);
+  for (auto& one : server_.sessions.of(index_)) {
+    registering_.insert(server_.session_number(one->id()));
+    send(one, msg::attach_again{});
+  }
+  all_may_have_registered();
+}
+
+void shard::session_has_registered(std::uint64_t session_id) {
+  if (registering_.erase(session_id) != 0 && registering_.empty())
+    send(this, msg::registered{index_, 0, served_.term}); // Behind it.
+}
+
+void shard::registered(const msg::registered& x) {
+  if (x.term != served_.term)
+    return;
+  awaited_.erase(x.node);
+  all_may_have_registered();
+}
+
+void shard::all_may_have_registered() {
+  if (duty_ != duty::registers || !registering_.empty() || (is_served_here() && !awaited_.empty()))
+    return;
+  if (!is_served_here())
+    send(elsewhere(), msg::registered{index_, server_.self, served_.term});
+  duty_ = is_served_here() ? duty::serves : duty::forwards;
+  ++wait_;
+  let_through(errc::none);
+}
+
+void shard::waited(const msg::waited& x) {
+  if (x.wait != wait_)
+    return;
+  if (duty_ == duty::registers) {
+    log::warning("shard.sessions_missing",
+                 {{"shard", index_}, {"sessions", registering_.size()}, {"nodes", awaited_.size()}});
+    registering_.clear();
+    awaited_.clear();
+    return all_may_have_registered();
+  }
+  if (!leaving_.empty()) {
+    for (auto& [id, one] : std::exchange(leaving_, {})) {
+      demonitor(one.address());
+      send_exit(one, caf::exit_reason::kill);
+    }
+    return go_on();
+  }
+  duty_ = duty::refuses;
+  let_through(errc::remote_server_timeout);
+}
+
+void shard::begin_wait(duty what, std::chrono::milliseconds time) {
+  duty_ = what;
+  delayed_send(this, time, msg::waited{++wait_});
+}
+
+void shard::let_through(errc why) {
+  for (auto& one : std::exchange(held_, {}))
+    one(why);
 }
 
 } // namespace xmpp

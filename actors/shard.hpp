@@ -1,4 +1,9 @@
 // SHARD: one slice of all accounts. It starts their users on demand, is their supervisor, and retires idle ones.
+//
+// In a cluster one node serves a shard; the others' actors of that shard pass on to it what comes. When who serves it
+// changes, each of them holds what comes until its own sessions have attached to the new one, and that one until the
+// sessions of all nodes have: so that nothing is handled as if they were not there. What is held is bounded, in number
+// and in time; beyond that it is refused.
 #pragma once
 
 #include "actors/context.hpp"
@@ -6,10 +11,14 @@
 #include "actors/supervised.hpp"
 #include "protocol/hash.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace xmpp {
@@ -28,23 +37,51 @@ protected:
   void on_exit() override;
 
 private:
+  /// What waits: goes on, or is refused.
+  using held = std::function<void(errc)>;
   struct entry {
     user_actor actor;
     /// What has come for it since it was asked to end. Null: it was not asked.
-    std::unique_ptr<std::vector<std::function<void()>>> held = {};
+    std::unique_ptr<std::vector<shard::held>> held = {};
   };
   /// The account's user, started if need be.
   entry& user_of(const jid& account);
-  template <class Message>
-  void pass(const Message& x, const jid& account);
-  template <class Answer, class Message>
-  caf::result<Answer> ask(const Message& x, const jid& account);
-  void deliver(const msg::deliver& x);
-  caf::result<msg::detached> detach(const msg::detach& x);
   void ask_to_retire(const jid& account);
   void retired(const msg::retired& x);
   user_actor start_user(const jid& account, bool behind_pending);
   void child_failed(const msg::child_failed& x);
+
+  // -- to whoever serves the account --
+  template <class Message>
+  void pass(const Message& x, const jid& account);
+  template <class Answer, class Message>
+  caf::result<Answer> ask(const Message& x, const jid& account);
+  caf::result<msg::attached> attach(const msg::attach& x);
+  caf::result<msg::detached> detach(const msg::detach& x);
+  bool forwards();
+  errc refusal() const;
+  void refuse(const stanza& x, errc why);
+
+  // -- when that changes --
+  enum class duty : std::uint8_t {
+    serves,
+    forwards,
+    registers, ///< Its sessions attach to who serves it.
+    waits,     ///< For somebody to serve it, or for its own users to end.
+    refuses    ///< It has waited for too long.
+  };
+  static std::string_view name_of(duty x) noexcept;
+  bool is_served_here() const noexcept { return served_.node != 0 && !served_.elsewhere; }
+  shard_actor elsewhere() const { return caf::actor_cast<shard_actor>(served_.elsewhere); }
+  void served(const msg::served& x);
+  void user_has_left(const caf::actor_addr& who);
+  void go_on();
+  void session_has_registered(std::uint64_t session_id);
+  void registered(const msg::registered& x);
+  void all_may_have_registered();
+  void waited(const msg::waited& x);
+  void begin_wait(duty what, std::chrono::milliseconds time);
+  void let_through(errc why);
 
   server_context& server_;
   shard_id index_;
@@ -65,6 +102,14 @@ private:
   };
   std::unordered_map<jid, entry, hash, equal> users_;
   std::unordered_map<caf::actor_id, restart_history> failures_; ///< Of those that failed of late.
+
+  duty duty_ = duty::serves;
+  msg::served served_;
+  std::uint64_t wait_ = 0;                                ///< Counts them.
+  std::unordered_map<caf::actor_id, user_actor> leaving_; ///< Users that end because it is not served here any more.
+  std::unordered_set<std::uint64_t> registering_;         ///< Sessions of this node.
+  std::set<std::uint64_t> awaited_;                       ///< Nodes.
+  std::vector<held> held_;                                ///< While nobody serves it, or not yet.
 };
 
 } // namespace xmpp

@@ -43,9 +43,9 @@ user::behavior_type user::make_behavior() {
       [](const msg::attach& x) -> caf::result<msg::attached> {
         auto& me = self();
         if (x.again) {
-          if (!me.attach_again(x)) // Its account has been removed, perhaps made anew.
-            return msg::attached{errc::not_authorized};
-          return msg::attached{errc::none, me.account_.with_resource(x.resource), me.ctrl(), me.blocks_};
+          if (auto why = me.attach_again(x); why != errc::none)
+            return msg::attached{why};
+          return msg::attached{errc::none, me.account_.with_resource(x.resource), me.way_in(), me.blocks_};
         }
         return me.attach(x);
       },
@@ -65,6 +65,7 @@ user::behavior_type user::make_behavior() {
           me.become_ready();
       },
       [](const msg::retire&) { self().retire(); },
+      [](const msg::lose&) { self().lose(); },
       [](const msg::verdict& x) { self().decide(x); },
       [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },
       [](const msg::describe&) { return self().describe(); },
@@ -111,6 +112,8 @@ void user::loaded(const msg::loaded& x) {
   last_activity_ = r.last_activity ? std::make_unique<last_activity_record>(*std::move(r.last_activity)) : nullptr;
   if (was_restart) {
     auto sessions = server_.sessions.of(account_);
+    for (auto& one : std::exchange(far_sessions_, {}))
+      sessions.push_back(std::move(one));
     awaited_sessions_ = std::uint16_t(sessions.size());
     if (awaited_sessions_ != 0) {
       phase_ = phase::gathering;
@@ -153,6 +156,7 @@ bool user::must_wait(caf::mailbox_element& x) {
   };
   if (phase_ == phase::loading)
     return !content.match_elements<msg::loaded>() && !content.match_elements<msg::verdict>() &&
+           !content.match_elements<msg::lose>() && !content.match_elements<caf::down_msg>() &&
            !content.match_elements<msg::describe>() && !content.match_elements<msg::fail_now>() &&
            !content.match_elements<caf::exit_msg>();
   if (phase_ == phase::gathering) {
@@ -177,6 +181,9 @@ void user::restart() {
   fail_reads();
   is_removing_ = would_retire_ = false;
   offline_expires_ms_ = 0;
+  for (auto& one : bound_)
+    if (one.node != 0)
+      far_sessions_.push_back(one.actor);
   views_.clear();
   bound_.clear();
   roster_ = {};
@@ -207,7 +214,23 @@ void user::retire() {
     note_idleness();
 }
 
+/// What is under way ends first: then it is known what became of it.
+void user::lose() {
+  loses_ = true;
+  if (pending_.empty() || phase_ == phase::loading)
+    lost();
+}
+
+void user::lost() {
+  fail_reads();
+  is_busy();
+  send(server_.route.shard(shard_), msg::retired{account_, true});
+  quit();
+}
+
 void user::note_idleness() {
+  if (loses_)
+    return;
   if (!is_idle())
     is_busy();
   else if (!exists_) { // Nothing to keep, and anybody can make us start one of these.
@@ -292,20 +315,44 @@ msg::attached user::attach(const msg::attach& x) {
   if (resource.empty())
     resource = random_text(16);
   auto full = account_.with_resource(resource);
-  bound_.push_back({x.session->actor, x.session_id});
+  bind(x);
   views_.push_back({full, false, 0, false, false, {}});
   estimate_memory();
   note_idleness();
-  return {errc::none, std::move(full), ctrl(), blocks_};
+  return {errc::none, std::move(full), way_in(), blocks_};
 }
 
-bool user::attach_again(const msg::attach& x) {
+void user::bind(const msg::attach& x) {
+  bound_.push_back({x.session->actor, x.session_id, x.node});
+  if (x.node == 0)
+    return;
+  set_down_handler(
+      [](caf::scheduled_actor* me, caf::down_msg& x) { static_cast<user*>(me)->session_is_gone(x.source); });
+  monitor(x.session->actor);
+}
+
+/// With its node, or the link to that.
+void user::session_is_gone(const caf::actor_addr& which) {
+  std::erase_if(far_sessions_, [&](auto& one) { return one.address() == which; });
+  auto i = std::find_if(bound_.begin(), bound_.end(), [&](auto& one) { return one.actor.address() == which; });
+  if (i != bound_.end())
+    drop_session(std::size_t(i - bound_.begin()));
+}
+
+/// Where its sessions send to. In a cluster its shard knows who serves the account by then.
+caf::strong_actor_ptr user::way_in() {
+  return server_.is_in_cluster ? caf::actor_cast<caf::strong_actor_ptr>(server_.route.shard(shard_)) : ctrl();
+}
+
+errc user::attach_again(const msg::attach& x) {
   if (x.anonymous)
     exists_ = anonymous_ = true;
-  auto is_its_own = exists_ && (anonymous_ || x.created_ms == created_ms_);
+  auto is_its_own = exists_ && (anonymous_ || x.created_ms == created_ms_); // Else it was removed, perhaps made anew.
   auto full = account_.with_resource(x.resource);
-  if (is_its_own && !find_session(full, x.session_id)) {
-    bound_.push_back({x.session->actor, x.session_id});
+  auto other = find_session(x.resource);
+  auto is_taken = is_its_own && other && bound_[*other].id != x.session_id; // While nobody could say so.
+  if (is_its_own && !other) {
+    bind(x);
     views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
   }
   if (phase_ == phase::gathering && --awaited_sessions_ == 0)
@@ -314,7 +361,7 @@ bool user::attach_again(const msg::attach& x) {
     deliver_offline(views_.size() - 1); // It comes later than was waited for: some may have been stored meanwhile.
   estimate_memory();
   note_idleness();
-  return is_its_own;
+  return is_taken ? errc::conflict : is_its_own ? errc::none : errc::not_authorized;
 }
 
 void user::detach(const msg::detach& x) {
@@ -417,7 +464,7 @@ bool user::commit(write_set changes, continuation then) {
 
 bool user::submit(write_set changes, continuation then) {
   auto ticket = next_ticket_++;
-  auto x = command{std::uint64_t(id()), ticket, std::move(changes)};
+  auto x = command{server_.origin(id()), ticket, std::move(changes)};
   auto taken = server_.replicas[shard_]->submit(
       x, [self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<std::uint64_t>& index) {
         send_from_here(self, msg::committed{ticket, index.code()});
@@ -446,6 +493,8 @@ void user::committed(const msg::committed& x) {
     auto failure = pending_.front().failure;
     finish(pending_.pop_front(), failure);
   }
+  if (loses_)
+    return pending_.empty() ? lost() : void();
   if (pending_.empty() && std::exchange(reload_when_drained_, false))
     return reload();
   note_idleness();

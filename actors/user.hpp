@@ -62,6 +62,8 @@ private:
   void become_ready();
   bool is_idle() const;
   void retire();
+  void lose();
+  void lost();
   void note_idleness();
   void estimate_memory();
   const host* own_host() const;
@@ -70,10 +72,15 @@ private:
   // -- user.cpp: sessions --
   struct bound {
     session_actor actor;
-    std::uint64_t id = 0; ///< The session's own number.
+    std::uint64_t id = 0;   ///< The session's own number.
+    std::uint64_t node = 0; ///< 0: this one.
   };
   msg::attached attach(const msg::attach& x);
-  bool attach_again(const msg::attach& x);
+  /// `not_authorized`: its account is not there any more; `conflict`: another one has its resource.
+  errc attach_again(const msg::attach& x);
+  void bind(const msg::attach& x);
+  void session_is_gone(const caf::actor_addr& which);
+  caf::strong_actor_ptr way_in();
   void detach(const msg::detach& x);
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
@@ -207,6 +214,7 @@ private:
   bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
   bool would_retire_ = false;        ///< And has said so.
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
+  bool loses_ = false;               ///< Somebody else serves the account; only what is under way is left.
   std::uint16_t awaited_sessions_ = 0;
   std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
   std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
@@ -233,6 +241,7 @@ private:
   // -- soft state --
   std::vector<session_view> views_; ///< One for each of `bound_`.
   std::vector<bound> bound_;
+  std::vector<session_actor> far_sessions_; ///< Other nodes', that are to attach again after a restart.
 
   fifo<pending> pending_;
   std::uint32_t waiting_for_commits_ = 0;      ///< What `after` of all these hold, and all lines.

@@ -38,7 +38,8 @@ struct shard_history {
   std::vector<std::shared_ptr<const void>> turns; ///< Of these.
   std::vector<msg::show> shown;
   std::vector<caf::typed_response_promise<msg::outcome>> held; ///< Of deliver_for_good.
-  user_actor user;                                             ///< Look-ups are delegated to it, when there is one.
+  std::vector<msg::registered> registered;
+  user_actor user; ///< Look-ups are delegated to it, when there is one.
 };
 
 shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::shared_ptr<shard_history> to) {
@@ -72,6 +73,9 @@ shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::sha
       },
       [](const msg::may_retire&) {},
       [](const msg::retired&) {},
+      [](const msg::served&) {},
+      [to](const msg::registered& x) { to->registered.push_back(x); },
+      [](const msg::waited&) {},
       [](const msg::tick&) {},
       [](const msg::child_failed&) {},
       [self](const msg::verdict&) { self->quit(); },
@@ -130,7 +134,9 @@ struct two_nodes {
     calls.shard = [&x](shard_id i) { return x.shards.count(i) ? x.shards[i] : shard_actor{}; };
     calls.session = [&x](std::uint64_t id) { return x.sessions.count(id) ? x.sessions[id] : session_actor{}; };
     calls.route = [&x](const jid& to) { return x.shards.count(shard_of(to)) ? x.shards[shard_of(to)] : shard_actor{}; };
-    calls.on_lost = [&x](const stanza& what, errc why) { x.lost.push_back({std::string{what.id()}, why}); };
+    calls.on_lost = [&x](const stanza& what, errc why, remote::address::kind) {
+      x.lost.push_back({std::string{what.id()}, why});
+    };
     calls.on_refused = [&x](remote::node_id, const std::string& summary, const error& why) {
       x.refused.push_back(summary + ": " + why.text);
     };

@@ -12,7 +12,7 @@ using namespace xmpp::test;
 namespace {
 
 struct table : actor_fixture {
-  session_table it;
+  session_table it{4};
   session_actor a = made(), b = made(), c = made();
 
   session_actor made() { return system().spawn(remembering_session, std::make_shared<session_history>()); }

@@ -70,6 +70,68 @@ inline session_actor::behavior_type remembering_session(session_actor::pointer s
           [](const msg::describe&) { return msg::description{}; }};
 }
 
+// -- a shard --
+
+/// What it was sent.
+struct shard_history {
+  std::vector<stanza> delivered;
+  std::vector<std::string> retired, stayed, sent, detached;
+  std::vector<msg::registered> registered;
+  std::vector<std::string> order; ///< Of what came.
+  int lookups = 0, attached = 0;
+
+  /// As one of the stanzas to that address.
+  bool has_been_sent(const jid& to, std::string_view part) const {
+    for (auto& one : delivered)
+      if (one.to == to && one.serialize().find(part) != std::string::npos)
+        return true;
+    return false;
+  }
+};
+
+inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::shared_ptr<shard_history> to) {
+  return {[to](const msg::deliver& x) {
+            to->delivered.push_back(x.what);
+            to->order.emplace_back(x.what.id());
+          },
+          [to](const msg::deliver_for_good& x) {
+            to->delivered.push_back(x.what);
+            return msg::outcome{};
+          },
+          [to](const msg::show& x) { to->delivered.push_back(x.what); },
+          [to](const msg::sent& x) { to->sent.push_back(x.what.serialize()); },
+          [to](const msg::attach& x) {
+            ++to->attached;
+            to->order.emplace_back("attach");
+            return msg::attached{errc::none, x.account.with_resource("of-the-next")};
+          },
+          [to](const msg::detach& x) {
+            to->detached.emplace_back(x.full.text());
+            return msg::detached{};
+          },
+          [to](const msg::lookup&) {
+            ++to->lookups;
+            return msg::found{errc::none, true, true, "of the next"};
+          },
+          [](const msg::set_credentials&) { return msg::outcome{}; },
+          [](const msg::remove_account&) { return msg::outcome{}; },
+          [self](const msg::may_retire&) {
+            self->send(caf::actor_cast<user_actor>(self->current_sender()), msg::retire{});
+          },
+          [to](const msg::retired& x) { (x.has_ended ? to->retired : to->stayed).emplace_back(x.account.text()); },
+          [](const msg::served&) {},
+          [to](const msg::registered& x) {
+            to->registered.push_back(x);
+            to->order.emplace_back("registered");
+          },
+          [](const msg::waited&) {},
+          [](const msg::tick&) {},
+          [](const msg::child_failed&) {},
+          [](const msg::verdict&) {},
+          [](const msg::fail_now&) {},
+          [](const msg::describe&) { return msg::description{}; }};
+}
+
 // -- a store --
 
 /// What is committed, in memory. Nothing happens before the test says so.
@@ -145,12 +207,12 @@ private:
 
 struct server_fixture : actor_fixture {
   simulated_store store;
-  server_context server{1, 1};
+  server_context server;
   std::shared_ptr<std::vector<failure>> failures = std::make_shared<std::vector<failure>>();
   caf::strong_actor_ptr parent = caf::actor_cast<caf::strong_actor_ptr>(overseer(failures));
   config options;
 
-  server_fixture() {
+  explicit server_fixture(bool is_in_cluster = false) : server{1, 1, is_in_cluster} {
     server.replicas.push_back(std::make_unique<simulated_replica>(store));
     server.domains = {"example.com"};
     options.hosts.emplace_back().name = "example.com";

@@ -12,54 +12,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// What a user sent to its shard.
-struct shard_history {
-  std::vector<stanza> delivered;
-  std::vector<std::string> retired, stayed, sent, detached;
-  int lookups = 0, attached = 0;
-
-  /// As one of the stanzas to that address.
-  bool has_been_sent(const jid& to, std::string_view part) const {
-    for (auto& one : delivered)
-      if (one.to == to && one.serialize().find(part) != std::string::npos)
-        return true;
-    return false;
-  }
-};
-
-shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::shared_ptr<shard_history> to) {
-  return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
-          [to](const msg::deliver_for_good& x) {
-            to->delivered.push_back(x.what);
-            return msg::outcome{};
-          },
-          [to](const msg::show& x) { to->delivered.push_back(x.what); },
-          [to](const msg::sent& x) { to->sent.push_back(x.what.serialize()); },
-          [to](const msg::attach& x) {
-            ++to->attached;
-            return msg::attached{errc::none, x.account.with_resource("of-the-next")};
-          },
-          [to](const msg::detach& x) {
-            to->detached.emplace_back(x.full.text());
-            return msg::detached{};
-          },
-          [to](const msg::lookup&) {
-            ++to->lookups;
-            return msg::found{errc::none, true, true, "of the next"};
-          },
-          [](const msg::set_credentials&) { return msg::outcome{}; },
-          [](const msg::remove_account&) { return msg::outcome{}; },
-          [self](const msg::may_retire&) {
-            self->send(caf::actor_cast<user_actor>(self->current_sender()), msg::retire{});
-          },
-          [to](const msg::retired& x) { (x.has_ended ? to->retired : to->stayed).emplace_back(x.account.text()); },
-          [](const msg::tick&) {},
-          [](const msg::child_failed&) {},
-          [](const msg::verdict&) {},
-          [](const msg::fail_now&) {},
-          [](const msg::describe&) { return msg::description{}; }};
-}
-
 struct one_user : server_fixture {
   const jid romeo = "romeo@example.com"_jid, juliet = "juliet@example.com"_jid, tybalt = "tybalt@example.com"_jid;
   std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
@@ -1028,6 +980,61 @@ BOOST_AUTO_TEST_CASE(very_much_may_wait_for_one_commit_and_more_is_refused) {
   BOOST_TEST(described("pending requests") == "2");
   BOOST_TEST(std::count_if(shard->delivered.begin(), shard->delivered.end(),
                            [](auto& one) { return one.type == stanza_type::error; }) == 0); // for presence none is due
+}
+
+// -- sessions of other nodes --
+
+BOOST_AUTO_TEST_CASE(a_session_of_another_node_goes_with_it) {
+  put_contact(subscription::both);
+  starts_with_account();
+  auto x = makes_client();
+  auto what = attach_of(romeo.with_resource("garden"), x.actor);
+  what.node = 7;
+  x.full = asks<msg::attached>(it, what)->value->full;
+  auto y = attached("balcony");
+  sends(x, "<presence/>");
+  sends(y, "<presence/>");
+  works();
+  shard->delivered.clear();
+  ends(x.actor, caf::exit_reason::remote_link_unreachable);
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unavailable'"));
+  BOOST_TEST(y.history->has_been_sent("type='unavailable'"));
+  auto again = makes_client();
+  BOOST_TEST((attaches(again, "garden")->value->full == romeo.with_resource("garden")));
+}
+
+BOOST_AUTO_TEST_CASE(of_two_sessions_that_come_again_under_one_name_one_stays) {
+  starts_with_account();
+  auto first = makes_client(), second = makes_client();
+  auto again = [&](const client& x) {
+    auto what = attach_of(romeo.with_resource("garden"), x.actor);
+    what.again = true;
+    return asks<msg::attached>(it, what)->value->failure;
+  };
+  BOOST_TEST((again(first) == errc::none));
+  BOOST_TEST((again(second) == errc::conflict));
+  BOOST_TEST((again(first) == errc::none)); // the same one
+}
+
+BOOST_AUTO_TEST_CASE(that_loses_its_account_ends_when_its_changes_are_done) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/></query></iq>");
+  send(it, msg::lose{});
+  BOOST_TEST(!has_retired());
+  works();
+  BOOST_TEST(x.history->has_been_sent("type='result'"));
+  BOOST_TEST(has_retired());
+  BOOST_TEST(!still_runs());
+  BOOST_TEST(x.history->ended.empty()); // its sessions come to the next
+}
+
+BOOST_AUTO_TEST_CASE(that_loses_its_account_before_it_knows_it_ends_at_once) {
+  put_account(romeo);
+  starts();
+  send(it, msg::lose{});
+  BOOST_TEST(has_retired());
+  BOOST_TEST(!still_runs());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

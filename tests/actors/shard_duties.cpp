@@ -1,0 +1,226 @@
+// Who serves a shard changes: the shard's part of it.
+#include "actors/shard.hpp"
+#include "tests/actors/stand_ins.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace xmpp;
+using namespace xmpp::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct shard_of_a_cluster : server_fixture {
+  const jid romeo = "romeo@example.com"_jid, juliet = "juliet@example.com"_jid;
+  const jid garden = romeo.with_resource("garden");
+  shard_actor it;
+  std::shared_ptr<shard_history> elsewhere = std::make_shared<shard_history>();
+  shard_actor there = system().spawn(remembering_shard, elsewhere);
+  std::shared_ptr<session_history> history = std::make_shared<session_history>();
+  session_actor client = session(history);
+
+  shard_of_a_cluster() : server_fixture(true) {
+    server.self = 1;
+    put_account(romeo);
+    put_account(juliet);
+    it = system().spawn<shard>(parent, std::ref(server), shard_id{0});
+    server.route.set(0, it);
+    settle();
+  }
+  ~shard_of_a_cluster() {
+    if (server.sessions.has(garden))
+      server.sessions.remove(garden, client);
+    ends(it);
+  }
+
+  void served_here(std::uint64_t term, std::vector<std::uint64_t> awaited = {}) {
+    send(it, msg::served{1, term, {}, std::move(awaited)});
+  }
+  void served_there(std::uint64_t term) {
+    send(it, msg::served{2, term, caf::actor_cast<caf::strong_actor_ptr>(there)});
+  }
+  void served_by_nobody() { send(it, msg::served{}); }
+
+  void message(const std::string& id, const jid& to) {
+    auto from = juliet.with_resource("balcony");
+    send(it, msg::deliver{stanza_of("<message type='chat' id='" + id + "'><body>x</body></message>", from, to)});
+  }
+  msg::attach again() {
+    auto x = attach_of(garden, client);
+    x.session_id = server.session_number(client->id());
+    x.again = x.available = true;
+    return x;
+  }
+  /// Bound here, and its session in the node's table.
+  void binds() {
+    auto x = again();
+    x.again = false;
+    asks<msg::attached>(it, x);
+    works();
+    server.sessions.add(garden, client);
+    auto presence = msg::sent{stanza_of("<presence/>", garden, {}), x.session_id};
+    send(it, presence);
+    works();
+  }
+  std::string duty() { return asks<msg::description>(it, msg::describe{})->value->fields.at(3).second; }
+  std::size_t delivered(std::string_view part) const {
+    auto out = std::size_t{0};
+    for (auto& one : history->delivered)
+      out += one.serialize().find(part) != std::string::npos ? 1 : 0;
+    return out;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(a_shard_of_a_cluster, shard_of_a_cluster)
+
+BOOST_AUTO_TEST_CASE(refuses_what_comes_before_it_knows_who_serves_it) {
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  BOOST_TEST(found->failed);
+}
+
+BOOST_AUTO_TEST_CASE(serves_when_its_node_leads) {
+  served_here(1);
+  BOOST_TEST(duty() == "serves");
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->exists);
+}
+
+BOOST_AUTO_TEST_CASE(passes_on_what_another_node_serves) {
+  served_there(3);
+  BOOST_TEST(duty() == "forwards");
+  message("1", romeo);
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->credentials == "of the next");
+  BOOST_TEST(elsewhere->delivered.size() == 1u);
+  BOOST_REQUIRE(elsewhere->registered.size() == 1u);
+  BOOST_TEST(elsewhere->registered[0].node == 1u);
+  BOOST_TEST(elsewhere->registered[0].term == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(lets_its_sessions_attach_to_who_serves_it_before_all_that_waits) {
+  served_here(1);
+  binds();
+  served_by_nobody();
+  BOOST_TEST(duty() == "waits for a leader");
+  message("1", garden);
+  served_there(2);
+  message("2", garden);
+  BOOST_TEST(history->asked_again == 1);
+  BOOST_TEST(elsewhere->order.empty());
+  asks<msg::attached>(it, again());
+  BOOST_TEST((elsewhere->order == std::vector<std::string>{"attach", "registered", "1", "2"}));
+  BOOST_TEST(duty() == "forwards");
+}
+
+BOOST_AUTO_TEST_CASE(waits_for_its_sessions_for_a_while_only) {
+  served_here(1);
+  binds();
+  served_there(2);
+  message("1", garden);
+  BOOST_TEST(elsewhere->order.empty());
+  passes(1s);
+  BOOST_TEST((elsewhere->order == std::vector<std::string>{"registered", "1"}));
+}
+
+BOOST_AUTO_TEST_CASE(serves_nobody_before_the_sessions_of_all_nodes_are_known) {
+  served_here(5, {2, 3});
+  message("1", romeo);
+  auto far = asks<msg::attached>(it, again()); // as from another node
+  works();
+  BOOST_TEST(far->value.has_value());
+  send(it, msg::registered{0, 2, 5});
+  send(it, msg::registered{0, 3, 4}); // of an earlier term
+  works();
+  BOOST_TEST(duty() == "waits for sessions");
+  BOOST_TEST(history->delivered.empty());
+  send(it, msg::registered{0, 3, 5});
+  works();
+  BOOST_TEST(duty() == "serves");
+  BOOST_TEST(delivered("id='1'") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(refuses_what_has_waited_for_too_long_and_what_comes_then) {
+  served_here(1);
+  binds();
+  served_by_nobody();
+  auto found = asks<msg::found>(it, msg::lookup{juliet});
+  auto ask = [&](const std::string& id) {
+    send(it, msg::sent{stanza_of("<iq type='get' id='" + id + "'><query xmlns='jabber:iq:roster'/></iq>", garden, {}),
+                       server.session_number(client->id())});
+  };
+  ask("r1");
+  BOOST_TEST(!found->has_come());
+  passes(1500ms);
+  BOOST_TEST(found->failed);
+  BOOST_TEST(history->has_been_sent("remote-server-timeout"));
+  history->delivered.clear();
+  ask("r2");
+  BOOST_TEST(delivered("id='r2'") == 1u); // at once
+  BOOST_TEST(duty() == "refuses");
+  served_here(2);
+  asks<msg::attached>(it, again());
+  works();
+  history->delivered.clear();
+  ask("r3");
+  works();
+  BOOST_TEST(history->has_been_sent("type='result'"));
+}
+
+BOOST_AUTO_TEST_CASE(holds_only_so_much) {
+  served_here(1);
+  binds();
+  served_by_nobody();
+  auto from = garden;
+  for (auto i = 0; i < 20'001; ++i)
+    caf::anon_send(it, msg::deliver{stanza_of("<message type='chat' id='m'><body>x</body></message>", from, juliet)});
+  settle();
+  BOOST_TEST(delivered("resource-constraint") == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(keeps_the_order_when_its_users_leave) {
+  served_here(1);
+  binds();
+  // Something is being committed, behind which its user leaves.
+  send(it, msg::sent{stanza_of("<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/>"
+                               "</query></iq>",
+                               garden, {}),
+                     server.session_number(client->id())});
+  served_there(2);
+  message("1", garden);
+  BOOST_TEST(elsewhere->order.empty());
+  BOOST_TEST(history->asked_again == 0);
+  works(); // committed after all
+  BOOST_TEST(history->has_been_sent("id='s'"));
+  BOOST_TEST(history->asked_again == 1);
+  asks<msg::attached>(it, again());
+  BOOST_TEST((elsewhere->order == std::vector<std::string>{"attach", "registered", "1"}));
+}
+
+BOOST_AUTO_TEST_CASE(does_not_wait_for_ever_for_its_users_to_leave) {
+  served_here(1);
+  binds();
+  send(it, msg::sent{stanza_of("<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/>"
+                               "</query></iq>",
+                               garden, {}),
+                     server.session_number(client->id())});
+  served_there(2);
+  passes(1s); // the store does not answer
+  BOOST_TEST(history->asked_again == 1);
+}
+
+BOOST_AUTO_TEST_CASE(tells_its_node_of_sessions_that_end_while_it_asks_them) {
+  served_here(1);
+  binds();
+  served_there(2);
+  server.sessions.remove(garden, client);
+  asks<msg::detached>(it, msg::detach{garden, server.session_number(client->id())});
+  passes(0s);
+  BOOST_TEST(duty() == "forwards");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
