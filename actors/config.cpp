@@ -258,4 +258,17 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
   }
   return best;
 }
+result<net::address> parse_address(const std::string& text) {
+  auto colon = text.rfind(':');
+  auto port = 0;
+  auto* end = text.data() + text.size();
+  if (colon == std::string::npos || std::from_chars(text.data() + colon + 1, end, port).ptr != end || port < 0 ||
+      port > 65'535)
+    return error{errc::bad_request, "not an address with a port: " + text};
+  auto parsed = net::address::parse(std::string_view{text}.substr(0, colon), std::uint16_t(port));
+  if (!parsed)
+    return error{errc::bad_request, parsed.why()};
+  return *parsed;
+}
+
 } // namespace xmpp

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/log.hpp"
+#include "net/socket.hpp"
 #include "protocol/error.hpp"
 #include "protocol/limits.hpp"
 
@@ -192,5 +193,8 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
 
 std::string_view to_string(registration_policy x) noexcept;
 std::string_view to_string(conflict_policy x) noexcept;
+
+/// `192.0.2.1:5222`, `[::]:5222`, `*:5222`. Fails with `bad_request`.
+result<net::address> parse_address(const std::string& text);
 
 } // namespace xmpp

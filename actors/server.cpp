@@ -1,6 +1,7 @@
 #include "actors/server.hpp"
 
 #include "actors/check.hpp"
+#include "actors/coordinator.hpp"
 #include "actors/hasher.hpp"
 #include "actors/listener.hpp"
 #include "actors/log.hpp"
@@ -8,6 +9,7 @@
 #include "actors/shard.hpp"
 #include "actors/shell/listener.hpp"
 #include "actors/version.hpp"
+#include "cluster/identity.hpp"
 #include "persistence/accounts.hpp"
 #include "protocol/caps.hpp"
 #include "protocol/disco.hpp"
@@ -34,6 +36,7 @@ namespace xmpp {
 namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
+constexpr auto hand_over_max = std::chrono::seconds{5};
 
 /// Beside it first: a disk that is full or fails leaves no half of it, which the next start would take or refuse.
 result<void> write_whole(const std::filesystem::path& path, std::string_view bytes) {
@@ -96,21 +99,11 @@ net::accept_limits accept_limits_of(const Listen& listen) {
   return limits;
 }
 
-/// `192.0.2.1:5222`, `[::]:5222`
-result<net::address> parse_address(const std::string& text) {
-  auto colon = text.rfind(':');
-  auto port = 0;
-  auto* end = text.data() + text.size();
-  if (colon == std::string::npos || std::from_chars(text.data() + colon + 1, end, port).ptr != end || port < 0 ||
-      port > 65'535)
-    return error{errc::bad_request, "not an address with a port: " + text};
-  auto parsed = net::address::parse(std::string_view{text}.substr(0, colon), std::uint16_t(port));
-  if (!parsed)
-    return error{errc::bad_request, parsed.why()};
-  return *parsed;
-}
-
 } // namespace
+
+server_context::server_context(std::uint32_t shard_count, std::uint32_t hasher_count, bool is_in_cluster)
+    : route(shard_count), sessions(shard_count), idle(shard_count), hashers(hasher_count), is_in_cluster(is_in_cluster),
+      process(cluster::make_id()) {}
 
 msg::end_stream server_context::sent_away() const {
   auto& elsewhere = live()->options.server.drain_host;
@@ -141,12 +134,17 @@ result<std::unique_ptr<server>> server::start(const config& options) {
   self->system_config_ = std::make_unique<caf::actor_system_config>();
   apply(options, *self->system_config_);
   self->system_ = std::make_unique<caf::actor_system>(*self->system_config_);
-  self->context_ = std::make_unique<server_context>(options.storage.shards, options.sign_in.hasher_threads);
+  auto identity = cluster::load(options.server.data_folder);
+  if (!identity)
+    return error{errc::corrupt_record, identity.why()};
+  auto is_in_cluster = *identity && (*identity)->is_member();
+  self->context_ =
+      std::make_unique<server_context>(options.storage.shards, options.sign_in.hasher_threads, is_in_cluster);
   auto& context = *self->context_;
   context.limits = options.c2s.limits;
   for (auto& one : options.hosts)
     context.domains.push_back(one.name);
-  if (auto opened = self->open_store(options); !opened)
+  if (auto opened = self->open_store(options, is_in_cluster ? **identity : cluster::identity{}); !opened)
     return opened.error();
   if (auto usable = check_admin_socket(options); !usable)
     return error{usable.code() == errc::conflict ? errc::conflict : errc::bad_request, usable.error().text};
@@ -227,16 +225,18 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
   return std::shared_ptr<const live_settings>{std::move(live)};
 }
 
-result<void> server::open_store(const config& options) {
+result<void> server::open_store(const config& options, const cluster::identity& identity) {
   auto& storage = options.storage;
   auto where = store_options{};
   where.folder = options.server.data_folder / "store";
   where.shard_count = storage.shards;
   where.cache_bytes_max = storage.cache_bytes_max;
   where.memtable_bytes_max = storage.memtable_bytes_max;
+  where.is_in_cluster = identity.is_member();
   auto opened = store::open(where);
   if (!opened)
     return opened.error();
+  auto groups = (*opened)->groups();
   auto how = writer_options{};
   how.writer_queue_bytes_max = storage.writer_queue_bytes_max;
   how.batch_bytes_max = storage.batch_bytes_max;
@@ -249,7 +249,14 @@ result<void> server::open_store(const config& options) {
     else
       log::info("storage.recovered", {});
   });
-  for (auto i = 0u; i < storage.shards; ++i)
+  if (identity.is_member()) {
+#ifdef TROUPE_WITHOUT_RAFT
+    return error{errc::bad_request, "this build knows no clusters: there was no libraft when it was made"};
+#else
+    context_->node = std::make_shared<cluster_node>(*context_, identity, std::move(groups));
+#endif
+  }
+  for (auto i = 0u; i < storage.shards && !identity.is_member(); ++i)
     context_->replicas.push_back(std::make_unique<lone_replica>(shard_id(i), *context_->storage));
   auto secret = load_secret(options.server.data_folder);
   if (!secret)
@@ -339,6 +346,18 @@ result<void> server::start_actors(const config& options) {
   // A client that is let in before its account has a shard would be turned away.
   top.push_back(below("shards", std::move(shards), {}));
   top.back().comes_first = true;
+#ifndef TROUPE_WITHOUT_RAFT
+  if (context.node) {
+    if (auto started = context.node->start(*system_, options); !started)
+      return started;
+    top.push_back({"coordinator", [&context](supervisor& s) {
+                     auto made = caf::actor_cast<caf::strong_actor_ptr>(
+                         s.system().spawn<coordinator>(s.self_ptr(), std::ref(context), std::ref(*context.node)));
+                     context.node->set_coordinator(made);
+                     return made;
+                   }});
+  }
+#endif
   top.push_back({"sessions", [sessions](supervisor& s) {
                    *sessions = caf::actor_cast<caf::strong_actor_ptr>(s.system().spawn<supervisor>(
                        s.self_ptr(), actor_kind::supervisor, "sessions", std::vector<child>{}));
@@ -454,6 +473,14 @@ void server::stop() {
   }
   if (!context_ || !root_)
     return;
+#ifndef TROUPE_WITHOUT_RAFT
+  if (auto& node = context_->node) {
+    auto until = std::chrono::steady_clock::now() + hand_over_max;
+    node->hands_over = true;
+    while (node->shards_led.load() != 0 && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+#endif
   for (auto& one : listeners_)
     caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
   // Every session, bound or not, says goodbye and lets its peer close. The registry knows nobody who is still silent.
@@ -473,6 +500,8 @@ void server::stop() {
   end_all(); // who came in while the listeners closed
   listeners_.clear();
   caf::anon_send_exit(root_, caf::exit_reason::user_shutdown);
+  if (context_->node)
+    context_->node->stop();
   context_->storage->stop();
   for (auto& one : reactors_)
     one->stop();
@@ -482,6 +511,10 @@ server::~server() {
   stop();
   if (system_)
     system_->await_all_actors_done(); // Until then shells may ask for anything below.
+#ifndef TROUPE_WITHOUT_RAFT
+  if (context_ && context_->node)
+    context_->node->end();
+#endif
   backend_ = nullptr;
   root_ = nullptr;
   if (context_)

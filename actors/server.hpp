@@ -4,6 +4,7 @@
 #include "actors/context.hpp"
 #include "actors/reactor_unit.hpp"
 #include "actors/supervisor.hpp"
+#include "cluster/identity.hpp"
 #include "protocol/error.hpp"
 
 #include <chrono>
@@ -56,7 +57,7 @@ private:
   server() = default;
   result<std::shared_ptr<const live_settings>> make_live(const config& options,
                                                          std::vector<config_change> waiting = {}) const;
-  result<void> open_store(const config& options);
+  result<void> open_store(const config& options, const cluster::identity& identity);
   result<void> start_actors(const config& options);
 
   std::unique_ptr<caf::actor_system_config> system_config_;

@@ -2,6 +2,7 @@
 
 #include "actors/log.hpp"
 #include "actors/random.hpp"
+#include "cluster/join_token.hpp"
 #include "persistence/accounts.hpp"
 #include "protocol/namespaces.hpp"
 
@@ -161,6 +162,65 @@ result<std::size_t> server_backend::announce(const std::string& text) {
   for (auto& [full, session] : all)
     caf::anon_send(session, msg::deliver{message_of(jid::from_prepared(full.domain()), full, "headline", text)});
   return all.size();
+}
+
+result<msg::cluster_seen> server_backend::look_at_cluster() {
+  auto& node = of_.context().node;
+  if (!node)
+    return error{errc::item_not_found,
+                 "this node is in no cluster: `troupe cluster init` makes one, while it is stopped"};
+  auto seen = ask<msg::cluster_seen>(of_.system(), caf::actor_cast<coordinator_actor>(node->coordinator()),
+                                     msg::cluster_look{});
+  if (seen && seen->agreed->version == 0)
+    return error{errc::timeout, "this node has not heard of its cluster yet"};
+  return seen;
+}
+
+result<cluster::status::report> server_backend::cluster_status() {
+  auto seen = look_at_cluster();
+  return seen ? result<cluster::status::report>{*seen->report} : seen.error();
+}
+
+result<std::shared_ptr<const cluster::state>> server_backend::cluster_state() {
+  auto seen = look_at_cluster();
+  return seen ? result<std::shared_ptr<const cluster::state>>{seen->agreed} : seen.error();
+}
+
+result<cluster::applied> server_backend::cluster_ask(cluster::command what) {
+  auto& node = of_.context().node;
+  if (!node)
+    return look_at_cluster().error();
+  what.at_ms = now_ms();
+  auto answer = ask<msg::cluster_answer>(of_.system(), caf::actor_cast<coordinator_actor>(node->coordinator()),
+                                         msg::cluster_ask{std::make_shared<const cluster::command>(std::move(what))});
+  if (!answer)
+    return answer.error();
+  if (answer->failure != errc::none)
+    return error{answer->failure, answer->text};
+  return answer->done;
+}
+
+result<std::string> server_backend::cluster_invite(std::uint32_t valid_s) {
+  auto state = cluster_state();
+  if (!state)
+    return state.error();
+  auto self = (*state)->find(of_.context().self);
+  if (!self || self->says.addresses.empty())
+    return error{errc::item_not_found, "this node has no address for others: see cluster.addresses"};
+  auto& where = self->says.addresses.front();
+  auto colon = where.rfind(':');
+  auto host = where.substr(0, colon);
+  if (host.starts_with('['))
+    host = host.substr(1, host.size() - 2);
+  auto token =
+      cluster::make_join_token(host, std::uint16_t(std::stoul(where.substr(colon + 1))), (*state)->ca_certificate);
+  if (!token)
+    return error{errc::internal_server_error, token.why()};
+  auto known = cluster_ask(
+      {0, cluster::ask::invite{cluster::hash_of_secret(token->secret), now_ms() + std::int64_t{valid_s} * 1'000}});
+  if (!known)
+    return known.error();
+  return token->text();
 }
 
 shell_backend::fields server_backend::log_levels() {

@@ -1,6 +1,7 @@
 // What the shell can have done, done to the real server.
 #pragma once
 
+#include "actors/coordinator.hpp"
 #include "actors/server.hpp"
 #include "actors/shell/backend.hpp"
 
@@ -20,6 +21,10 @@ public:
   std::vector<std::string> hosts() override;
   result<void> send_message(const jid& to, const std::string& text) override;
   result<std::size_t> announce(const std::string& text) override;
+  result<cluster::status::report> cluster_status() override;
+  result<std::shared_ptr<const cluster::state>> cluster_state() override;
+  result<cluster::applied> cluster_ask(cluster::command what) override;
+  result<std::string> cluster_invite(std::uint32_t valid_s) override;
   fields log_levels() override;
   result<void> set_log_level(const std::string& component, const std::string& level) override;
   fields settings() override;
@@ -33,6 +38,7 @@ public:
 private:
   result<void> set_credentials(const jid& account, const std::string& password, bool create);
   result<void> check_host(const jid& account) const;
+  result<msg::cluster_seen> look_at_cluster();
 
   server& of_;
 };

@@ -1,0 +1,176 @@
+#include "actors/cluster_node.hpp"
+
+#include "actors/coordinator.hpp"
+#include "actors/log.hpp"
+#include "actors/version.hpp"
+#include "cluster/founding.hpp"
+
+#include <caf/all.hpp>
+
+#include <chrono>
+#include <utility>
+
+namespace xmpp {
+
+namespace {
+
+/// What came back from a session of another node tries its account again, not at once: that node may just be slow.
+constexpr auto try_again_after = std::chrono::milliseconds{100};
+
+} // namespace
+
+cluster_node::cluster_node(server_context& server, const cluster::identity& self, std::vector<shard_id> groups)
+    : server_(server), self_(self), groups_(std::move(groups)), system_(*server.storage) {
+  for (auto i = 0u; i < server.route.shard_count(); ++i) {
+    auto made = std::make_unique<seat>(*server.storage);
+    seats_.push_back(made.get());
+    server.replicas.push_back(std::move(made));
+  }
+  server.self = self.node;
+}
+
+cluster_node::~cluster_node() {
+  end();
+}
+
+seat& cluster_node::seat_of(shard_id shard) noexcept {
+  return shard == system_shard ? system_ : *seats_[shard];
+}
+
+result<void> cluster_node::start(caf::actor_system& system, const config& options) {
+  auto how = cluster::link_options{};
+  how.self = self_;
+  how.software = "Troupe " + std::string{version_text};
+  auto address = parse_address(options.cluster.listen);
+  if (!address)
+    return error{errc::bad_request, "cluster.listen: " + address.error().text};
+  how.listen = *address;
+
+  auto calls = remote::exchange_callbacks{};
+  calls.send = [this](cluster::node_id to, std::string_view frame) {
+    return send(to, cluster::channel::normal, frame);
+  };
+  calls.shard = [this](shard_id x) { return server_.route.shard(x); };
+  calls.session = [this](std::uint64_t number) {
+    auto id = server_.actor_of(number);
+    return id == 0 ? session_actor{} : caf::actor_cast<session_actor>(registry::instance().find(id));
+  };
+  calls.route = [this](const jid& account) { return server_.route.shard(account); };
+  calls.on_lost = [this](const stanza& what, errc why, remote::address::kind meant_for) { lost(what, why, meant_for); };
+  calls.on_refused = [](cluster::node_id from, const std::string& summary, const error& why) {
+    log::warning("cluster.refused", {{"node", cluster::id_text(from)}, {"message", summary}, {"why", why.text}});
+  };
+  exchange_ = std::make_unique<remote::exchange>(
+      system, remote::exchange_options{self_.node, server_.route.shard_count()}, std::move(calls));
+
+  auto on = cluster::link_callbacks{};
+  on.on_frame = [this](cluster::node_id from, cluster::channel channel, std::string_view bytes) {
+    on_frame(from, channel, bytes);
+  };
+  on.on_up = [this](cluster::node_id peer) {
+    caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::link_changed{peer, true, {}});
+  };
+  on.on_down = [this](cluster::node_id peer, const std::string& why) {
+    exchange_->on_down(peer);
+    caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::link_changed{peer, false, why});
+  };
+  on.on_stranger = [](const net::address& from, const std::string& why) {
+    log::debug("cluster.stranger", {{"address", from.text()}, {"why", why}});
+  };
+  on.on_join = [this](const net::address& from, const cluster::join_request& x,
+                      cluster::link_callbacks::join_reply reply) {
+    log::info("cluster.join_asked", {{"node", cluster::id_text(x.node)}, {"address", from.text()}});
+    caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()),
+                   msg::join_asked{std::make_shared<const cluster::join_request>(x), std::move(reply)});
+  };
+  auto started = cluster::links::start(how, std::move(on));
+  if (!started)
+    return error{errc::conflict, "cluster.listen: " + started.why()};
+  links_ = *std::move(started);
+  auto known = cluster::load_members(options.server.data_folder);
+  if (!known)
+    return known.error();
+  set_peers(*known);
+  auto agreed = cluster::load_agreed(options.server.data_folder);
+  if (!agreed)
+    return agreed.error();
+  agreed_ = *std::move(agreed);
+  return {};
+}
+
+void cluster_node::set_peers(const std::vector<cluster::member_addresses>& members) {
+  auto peers = std::vector<cluster::link_peer>{};
+  for (auto& one : members) {
+    auto& peer = peers.emplace_back();
+    peer.node = one.node;
+    for (auto& text : one.addresses)
+      if (auto address = parse_address(text))
+        peer.addresses.push_back(*address);
+  }
+  links_->set_peers(std::move(peers));
+}
+
+void cluster_node::end() {
+  stop();
+  links_ = nullptr;
+  exchange_ = nullptr;
+}
+
+cluster::identity cluster_node::identity() const {
+  auto guard = std::lock_guard{mutex_};
+  return self_;
+}
+
+result<void> cluster_node::set_identity(const cluster::identity& x) {
+  if (auto taken = links_->set_identity(x); !taken)
+    return error{errc::bad_request, taken.why()};
+  auto guard = std::lock_guard{mutex_};
+  self_ = x;
+  return {};
+}
+
+std::vector<cluster::link_status> cluster_node::link_status() const {
+  return links_ ? links_->status() : std::vector<cluster::link_status>{};
+}
+
+void cluster_node::send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk) {
+  auto frame = std::string{};
+  if (cluster::control::append(frame, cluster::control::raft{shard, bytes}))
+    (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again.
+}
+
+void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes) {
+  if (on == cluster::channel::normal)
+    return exchange_->on_frame(from, bytes);
+  auto read = cluster::control::read(bytes);
+  if (!read)
+    return log::warning("cluster.refused", {{"node", cluster::id_text(from)}, {"why", read.error().text}});
+  auto raft = std::get_if<cluster::control::raft>(&*read);
+  if (!raft)
+    return caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::from_node{from, std::string{bytes}});
+  if (raft->shard != system_shard && raft->shard >= seats_.size())
+    return;
+  if (auto member = seat_of(raft->shard).member())
+    member->receive(from, std::string{raft->bytes});
+}
+
+void cluster_node::lost(const stanza& what, errc why, remote::address::kind meant_for) {
+  if (meant_for == remote::address::kind::session) {
+    // For who is there, or for later (RFC 6121, 8.5.2.2): its account will know by then that this one is gone.
+    auto is_own = what.from.bare_text() == what.to.bare_text();
+    if (what.to.has_local() && (what.kind == stanza_kind::message || (what.is_request() && !is_own)))
+      caf::delayed_anon_send(server_.route.shard(what.to), try_again_after, msg::deliver{what});
+    return;
+  }
+  if (what.from.empty() || !what.from.has_local() || !what.may_answer_with_error())
+    return;
+  auto reply = what.error_reply(why == errc::resource_constraint ? why : errc::remote_server_timeout);
+  if (reply.from.empty())
+    reply.from = what.from.bare();
+  if (auto client = server_.sessions.find(what.from))
+    caf::anon_send(client, msg::deliver{std::move(reply)});
+  else
+    caf::anon_send(server_.route.shard(what.from), msg::deliver{std::move(reply)});
+}
+
+} // namespace xmpp
