@@ -1,11 +1,15 @@
 // What the shell can have done by the server. All else it learns itself, from registry, metrics and trace.
 #pragma once
 
+#include "cluster/placement_status.hpp"
+#include "cluster/system_state.hpp"
 #include "protocol/error.hpp"
 #include "protocol/jid.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +46,14 @@ public:
   virtual result<void> send_message(const jid& to, const std::string& text) = 0;
   /// The same to every session that is online; returns to how many.
   virtual result<std::size_t> announce(const std::string& text) = 0;
+
+  // -- the cluster; all fail with `item_not_found` when the node is in none --
+  virtual result<cluster::status::report> cluster_status() { return errc::item_not_found; }
+  virtual result<std::shared_ptr<const cluster::state>> cluster_state() { return errc::item_not_found; }
+  /// Has it agreed on; its time is set here.
+  virtual result<cluster::applied> cluster_ask(cluster::command) { return errc::item_not_found; }
+  /// The text of a new join token. Secret.
+  virtual result<std::string> cluster_invite(std::uint32_t /*valid_s*/) { return errc::item_not_found; }
 
   // -- running --
   /// Component and its level, all components.

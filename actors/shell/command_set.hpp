@@ -14,10 +14,12 @@ std::vector<command> actor_commands();
 std::vector<command> live_commands();
 std::vector<command> account_commands();
 std::vector<command> server_commands();
+std::vector<command> cluster_commands();
 
 inline constexpr actor_kind all_kinds[] = {actor_kind::server, actor_kind::supervisor, actor_kind::shard,
                                            actor_kind::user,   actor_kind::session,    actor_kind::listener,
-                                           actor_kind::hasher, actor_kind::shell};
+                                           actor_kind::hasher, actor_kind::shell,      actor_kind::member,
+                                           actor_kind::coordinator};
 static_assert(std::size(all_kinds) == actor_kind_count);
 
 std::optional<actor_kind> kind_of(std::string_view name);

@@ -1,0 +1,217 @@
+// The cluster: its nodes, where shards are, who is let in and who leaves.
+#include "actors/shell/command_set.hpp"
+#include "actors/shell/words.hpp"
+#include "cluster/identity.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace xmpp::shell {
+
+namespace {
+
+namespace status = cluster::status;
+
+value value_of(const status::cell& x) {
+  static constexpr tone tones[] = {tone::plain, tone::dim, tone::good, tone::warning, tone::bad};
+  auto in = tones[std::size_t(x.in)];
+  if (auto number = std::get_if<std::uint64_t>(&x.held))
+    return value{*number}.with(in);
+  if (auto text = std::get_if<std::string>(&x.held))
+    return value{*text, in};
+  return {};
+}
+
+table table_of(const status::table& x) {
+  static constexpr unit units[] = {unit::text, unit::count, unit::bytes, unit::microseconds, unit::seconds};
+  auto out = table{{}, {}, x.none, {}};
+  for (auto& one : x.columns)
+    out.columns.push_back({one.title, one.key, units[std::size_t(one.of)], false, one.hidden});
+  for (auto& row : x.rows) {
+    auto& to = out.rows.emplace_back();
+    for (auto& cell : row)
+      to.push_back(value_of(cell));
+  }
+  return out;
+}
+
+result<void> show_status(context& with, const arguments& args) {
+  auto seen = with.server.cluster_status();
+  if (!seen)
+    return seen.error();
+  auto& report = *seen;
+  struct part {
+    std::string_view name;
+    const status::table& what;
+  };
+  const part parts[] = {
+      {"nodes", report.nodes}, {"shards", report.shards}, {"links", report.links}, {"moves", report.moves}};
+  auto wanted = args.word(0);
+  auto is_one = std::any_of(std::begin(parts), std::end(parts), [&](auto& x) { return x.name == wanted; });
+  if (!wanted.empty() && !is_one)
+    return fault("there are nodes, shards, links, moves");
+  if (wanted.empty() && with.out.look().json)
+    wanted = "nodes"; // One array each.
+  if (wanted.empty())
+    say(with, report.summary);
+  for (auto& one : parts)
+    if (wanted == one.name ||
+        (wanted.empty() && (one.name == "nodes" || !one.what.rows.empty()) && one.name != "shards"))
+      show(with, table_of(one.what));
+  return {};
+}
+
+/// By its number, or the first digits of its id.
+result<cluster::node_id> find_node(const cluster::state& in, std::string_view text) {
+  auto number = std::uint64_t{0};
+  auto end = text.data() + text.size();
+  if (std::from_chars(text.data(), end, number).ptr == end && text.size() < 6)
+    for (auto& [id, one] : in.members)
+      if (one.number == number)
+        return id;
+  for (auto& [id, one] : in.members)
+    if (text.size() >= 4 && cluster::id_text(id).starts_with(text))
+      return id;
+  return fault("no such node: " + std::string{text} + "; `cluster status nodes` lists them");
+}
+
+/// Of the first word.
+result<cluster::node_id> node_in(context& with, const arguments& args, std::size_t word = 0) {
+  auto state = with.server.cluster_state();
+  if (!state)
+    return state.error();
+  return find_node(**state, args.word(word));
+}
+
+template <class Ask>
+result<void> agree(context& with, Ask ask, const std::string& done) {
+  auto outcome = with.server.cluster_ask({0, std::move(ask)});
+  if (!outcome)
+    return outcome.error();
+  say(with, outcome->changed ? done : "it is so already");
+  return {};
+}
+
+result<void> invite(context& with, const arguments& args) {
+  auto hours = args.number("hours", 24, 1, 24 * 30);
+  if (!hours)
+    return hours.error();
+  auto token = with.server.cluster_invite(std::uint32_t(*hours) * 3'600);
+  if (!token)
+    return token.error();
+  if (with.out.look().json)
+    show(with, record{{{"token", "token", value{*token}}}});
+  else
+    say(with, std::vector<std::string>{"On the machine that is to join, with no server running and no accounts:",
+                                       "  troupe cluster join " + *token,
+                                       "It is good for one node, for " + std::to_string(*hours) +
+                                           " h, and is not shown again."});
+  return {};
+}
+
+result<void> drain_node(context& with, const arguments& args) {
+  auto who = node_in(with, args);
+  if (!who)
+    return who.error();
+  return agree(with, cluster::ask::drain{*who, args.has("leave"), args.has("accept-fewer")},
+               args.has("leave") ? "its replicas move away, then it is gone; `cluster status` shows how far it is"
+                                 : "its leaders move away; it takes no more until it starts anew");
+}
+
+result<void> cancel_drain(context& with, const arguments& args) {
+  auto who = node_in(with, args);
+  return who ? agree(with, cluster::ask::cancel_drain{*who}, "it takes leaders again") : who.error();
+}
+
+result<void> remove(context& with, const arguments& args) {
+  auto who = node_in(with, args);
+  if (!who)
+    return who.error();
+  if (!confirm(with, "Remove node " + std::string{args.word(0)} + " for ever?"))
+    return fault("left as it is");
+  return agree(with, cluster::ask::remove{*who, args.has("dead")}, "it is no member any more");
+}
+
+result<void> move(context& with, const arguments& args) {
+  auto state = with.server.cluster_state();
+  if (!state)
+    return state.error();
+  auto shard = std::uint64_t{0};
+  auto text = args.word(0);
+  if (text == "system")
+    shard = system_shard;
+  else if (std::from_chars(text.data(), text.data() + text.size(), shard).ptr != text.data() + text.size() ||
+           shard >= (*state)->value(cluster::setting::shard_count))
+    return fault("no such shard: " + std::string{text});
+  auto from = find_node(**state, args.word(1)), to = find_node(**state, args.word(2));
+  if (!from || !to)
+    return from ? to.error() : from.error();
+  return agree(with, cluster::ask::begin_move{shard_id(shard), {*to}, {*from}},
+               "it is on its way; `cluster status moves` shows it");
+}
+
+result<void> set(context& with, const arguments& args) {
+  auto which = cluster::setting_by_name(args.word(0));
+  if (!which) {
+    auto names = std::string{};
+    for (auto& one : cluster::setting_rules)
+      names += (names.empty() ? "" : ", ") + std::string{one.name};
+    return fault("there are " + names);
+  }
+  auto number = std::uint64_t{0};
+  auto text = args.word(1);
+  if (std::from_chars(text.data(), text.data() + text.size(), number).ptr != text.data() + text.size())
+    return fault("not a number: " + std::string{text});
+  return agree(with, cluster::ask::set_setting{*which, number}, "set");
+}
+
+} // namespace
+
+std::vector<command> cluster_commands() {
+  return {
+      {.name = "cluster status",
+       .usage = "[nodes|shards|links|moves]",
+       .help = "Shows nodes, shards, links and what is moving.",
+       .words_max = 1,
+       .run = show_status},
+      {.name = "cluster invite",
+       .help = "Makes a token by which one node can join.",
+       .options = {{"hours", "N", "how long it is good for; 24"}},
+       .run = invite},
+      {.name = "cluster drain",
+       .usage = "NODE",
+       .help = "Moves leaders away from a node; for ever when it leaves.",
+       .words_min = 1,
+       .words_max = 1,
+       .options = {{"leave", "", "its replicas move away too, then it is no member any more"},
+                   {"accept-fewer", "", "also when fewer than three nodes stay"}},
+       .run = drain_node},
+      {.name = "cluster undrain",
+       .usage = "NODE",
+       .help = "Takes a drain back.",
+       .words_min = 1,
+       .words_max = 1,
+       .run = cancel_drain},
+      {.name = "cluster remove",
+       .usage = "NODE",
+       .help = "Removes a node that has no replicas, or one that is dead.",
+       .words_min = 1,
+       .words_max = 1,
+       .options = {{"dead", "", "it will never come back: others take its replicas"}},
+       .run = remove},
+      {.name = "cluster move",
+       .usage = "SHARD FROM TO",
+       .help = "Moves a shard's replica from one node to another.",
+       .words_min = 3,
+       .words_max = 3,
+       .run = move},
+      {.name = "cluster set",
+       .usage = "NAME N",
+       .help = "Changes a setting of the whole cluster.",
+       .words_min = 2,
+       .words_max = 2,
+       .run = set},
+  };
+}
+
+} // namespace xmpp::shell
