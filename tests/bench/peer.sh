@@ -29,7 +29,7 @@ if [ -z "${PEER_DATA:-}" ]; then
 fi
 
 alive() { # a zombie that nobody has reaped yet is not alive
-  [ -f "$PEER_DATA/pids" ] && grep -q '^State:[[:space:]]*[^ZX]' "/proc/$(cat "$PEER_DATA/pids")/status" 2>/dev/null
+  [ -f "$PEER_DATA/pids" ] && grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$(cat "$PEER_DATA/pids")/status" 2>/dev/null
 }
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$PEER_PORT") 2>/dev/null; }
