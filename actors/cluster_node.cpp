@@ -90,7 +90,7 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   auto known = cluster::load_members(options.server.data_folder);
   if (!known)
     return known.error();
-  set_peers(*known);
+  known_ = *std::move(known);
   auto agreed = cluster::load_agreed(options.server.data_folder);
   if (!agreed)
     return agreed.error();

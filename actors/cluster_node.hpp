@@ -32,7 +32,7 @@ public:
   cluster_node(const cluster_node&) = delete;
   cluster_node& operator=(const cluster_node&) = delete;
 
-  /// Begins to listen and to link. Frames and changes of links go to the coordinator.
+  /// Begins to listen; nobody is linked before `link_with_known`. Frames and changes of links go to the coordinator.
   result<void> start(caf::actor_system& system, const config& options);
   /// A coordinator that was started anew.
   void set_coordinator(caf::strong_actor_ptr x) {
@@ -43,6 +43,8 @@ public:
     auto guard = std::lock_guard{mutex_};
     return coordinator_;
   }
+  /// From the coordinator, which would miss what came before it.
+  void link_with_known() { set_peers(known_); }
   /// As it was when the node last ended.
   const std::optional<cluster::state>& last_agreed() const noexcept { return agreed_; }
   /// Nobody is told anything any more.
@@ -78,6 +80,7 @@ private:
   cluster::identity self_;
   std::vector<shard_id> groups_;
   std::optional<cluster::state> agreed_;
+  std::vector<cluster::member_addresses> known_;
   std::vector<seat*> seats_; ///< In `server.replicas`.
   seat system_;
   std::unique_ptr<remote::exchange> exchange_;

@@ -154,6 +154,8 @@ void coordinator::tick() {
       begin_member(shard);
     if (node_.last_agreed())
       adopt(*node_.last_agreed());
+    else
+      node_.link_with_known();
   }
   for (auto& [shard, one] : members_)
     if (auto member = seat_of(shard).member())

@@ -326,7 +326,7 @@ std::chrono::milliseconds session::carry_out_one(act::bind& x) {
             if (a.failure != errc::none)
               return carry_out(negotiating_->machine.bound(a.failure));
             full_ = a.full;
-            user_ = caf::actor_cast<user_actor>(a.user);
+            user_ = way_to_account(a.user);
             blocks_ = a.blocks;
             carry_out(negotiating_->machine.bound(a.full));
           },
@@ -533,6 +533,13 @@ void session::blocks_changed(const msg::blocks_changed& x) {
     }
 }
 
+/// In a cluster its shard here knows who serves it, and holds what comes while nobody does.
+user_actor session::way_to_account(const caf::strong_actor_ptr& user) const {
+  if (!server_.is_in_cluster)
+    return caf::actor_cast<user_actor>(user);
+  return caf::actor_cast<user_actor>(caf::actor_cast<caf::strong_actor_ptr>(server_.route.shard(full_)));
+}
+
 void session::attach_again() {
   if (full_.empty() || negotiating_)
     return;
@@ -560,7 +567,7 @@ void session::attach_again() {
             blocks_ = a.blocks;
             if (!user_ && std::exchange(sends_by_shard_, false))
               return attach_again(); // What went that way meanwhile is before this question, and so before its answer.
-            user_ = caf::actor_cast<user_actor>(a.user);
+            user_ = way_to_account(a.user);
           },
           [this](const caf::error&) {
             if (!server_.is_in_cluster)

@@ -75,6 +75,7 @@ private:
   void give_back(const stanza& x);
   void blocks_changed(const msg::blocks_changed& x);
   void attach_again();
+  user_actor way_to_account(const caf::strong_actor_ptr& user) const;
 
   // -- session_stanzas.cpp --
   void received(const element& x);

@@ -45,7 +45,7 @@ user::behavior_type user::make_behavior() {
         if (x.again) {
           if (auto why = me.attach_again(x); why != errc::none)
             return msg::attached{why};
-          return msg::attached{errc::none, me.account_.with_resource(x.resource), me.way_in(), me.blocks_};
+          return msg::attached{errc::none, me.account_.with_resource(x.resource), me.ctrl(), me.blocks_};
         }
         return me.attach(x);
       },
@@ -319,7 +319,7 @@ msg::attached user::attach(const msg::attach& x) {
   views_.push_back({full, false, 0, false, false, {}});
   estimate_memory();
   note_idleness();
-  return {errc::none, std::move(full), way_in(), blocks_};
+  return {errc::none, std::move(full), ctrl(), blocks_};
 }
 
 void user::bind(const msg::attach& x) {
@@ -337,11 +337,6 @@ void user::session_is_gone(const caf::actor_addr& which) {
   auto i = std::find_if(bound_.begin(), bound_.end(), [&](auto& one) { return one.actor.address() == which; });
   if (i != bound_.end())
     drop_session(std::size_t(i - bound_.begin()));
-}
-
-/// Where its sessions send to. In a cluster its shard knows who serves the account by then.
-caf::strong_actor_ptr user::way_in() {
-  return server_.is_in_cluster ? caf::actor_cast<caf::strong_actor_ptr>(server_.route.shard(shard_)) : ctrl();
 }
 
 errc user::attach_again(const msg::attach& x) {

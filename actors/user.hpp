@@ -80,7 +80,6 @@ private:
   errc attach_again(const msg::attach& x);
   void bind(const msg::attach& x);
   void session_is_gone(const caf::actor_addr& which);
-  caf::strong_actor_ptr way_in();
   void detach(const msg::detach& x);
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
