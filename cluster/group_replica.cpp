@@ -675,7 +675,7 @@ void group_replica::state::let_go(raft::member_id of) {
 // -- a state from somebody else --------------------------------------------------------------------------------------
 
 void group_replica::state::fetch(const raft::output::wanted& x) {
-  install.emplace();
+  install = installing{};
   install->from = x.from;
   install->least = x.what.index;
   install->nonce = (std::uint64_t(random()) << 32) ^ random();
