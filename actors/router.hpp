@@ -13,8 +13,8 @@
 
 namespace xmpp {
 
-/// Any JID -> its shard -> the actor that serves it. Filled before the first client; with a cluster the map becomes a
-/// snapshot that is swapped whole. Safe from any thread.
+/// Any JID -> its shard -> the actor that serves it. Filled before the first client. In a cluster the actors are the
+/// same: each knows which node serves its shard. Safe from any thread.
 class router {
 public:
   explicit router(std::uint32_t shard_count) : shards_(shard_count) {

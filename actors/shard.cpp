@@ -324,7 +324,7 @@ void shard::user_has_left(const caf::actor_addr& who) {
   demonitor(who);
   leaving_.erase(i);
   if (leaving_.empty())
-    go_on(); // Behind what they have sent back.
+    go_on();
 }
 
 void shard::go_on() {

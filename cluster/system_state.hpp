@@ -1,10 +1,9 @@
 // SYSTEM STATE: what all nodes agree on, as a value: who is a member, where the shards are, which hosts there are, the
-// settings that are the cluster's. The system group ("group 0") replicates commands; each of its members applies them
-// here in the order of its log.
+// settings that are the cluster's. The system group's leader applies commands here, one after the other, and what the
+// group replicates is the new state (system_store.hpp).
 //
 // Nothing here knows a clock, a disk, or which node is alive: a command brings its time and what its proposer saw. So
-// the same commands lead to the same bytes on every member, of every release that knows them. Whoever can not decode a
-// committed command must stop taking part in the group; to skip it would be to differ from the others.
+// no member has to carry out a command of a release that it does not know; all it has to read is the state.
 #pragma once
 
 #include "persistence/keys.hpp"
