@@ -2,6 +2,7 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/log.hpp"
+#include "actors/undelivered.hpp"
 #include "actors/version.hpp"
 #include "cluster/founding.hpp"
 
@@ -156,21 +157,12 @@ void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::str
 
 void cluster_node::lost(const stanza& what, errc why, remote::address::kind meant_for) {
   if (meant_for == remote::address::kind::session) {
-    // For who is there, or for later (RFC 6121, 8.5.2.2): its account will know by then that this one is gone.
-    auto is_own = what.from.bare_text() == what.to.bare_text();
-    if (what.to.has_local() && (what.kind == stanza_kind::message || (what.is_request() && !is_own)))
+    // The account will know by then that this session is gone.
+    if (is_for_account(what))
       caf::delayed_anon_send(server_.route.shard(what.to), try_again_after, msg::deliver{what});
     return;
   }
-  if (what.from.empty() || !what.from.has_local() || !what.may_answer_with_error())
-    return;
-  auto reply = what.error_reply(why == errc::resource_constraint ? why : errc::remote_server_timeout);
-  if (reply.from.empty())
-    reply.from = what.from.bare();
-  if (auto client = server_.sessions.find(what.from))
-    caf::anon_send(client, msg::deliver{std::move(reply)});
-  else
-    caf::anon_send(server_.route.shard(what.from), msg::deliver{std::move(reply)});
+  answer_undelivered(server_, what, why == errc::resource_constraint ? why : errc::remote_server_timeout);
 }
 
 } // namespace xmpp
