@@ -13,10 +13,10 @@
 #include "cluster/leaders.hpp"
 #include "cluster/observations.hpp"
 #include "cluster/placement_status.hpp"
+#include "cluster/proposals.hpp"
 #include "cluster/system_state.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -114,7 +114,11 @@ protected:
 private:
   cluster::node_id self_id() const noexcept { return node_.self(); }
 
+  msg::cluster_seen look();
+
   // -- time --
+  static constexpr std::uint64_t ticks_per_second = 10;
+  std::uint64_t steady_ms() const;
   void tick();
   void every_second();
 
@@ -124,14 +128,12 @@ private:
   void link_with_members();
   void announce();
   void renew_certificate();
-  using proposal_done = std::function<void(result<cluster::applied>)>;
+  using proposal_done = cluster::proposals::answer;
   /// To the system group's leader, wherever that is.
-  void propose(decltype(cluster::command::what) what, proposal_done done = {});
+  void propose(
+      decltype(cluster::command::what) what, proposal_done done = [](auto&) {});
   void propose(const cluster::command& x, proposal_done done);
   void propose_here(const cluster::command& x, proposal_done done);
-  void committed(const msg::system_committed& x);
-  void proposed(const cluster::control::proposed& x);
-  void end_late_proposals();
   void join(const msg::join_asked& x);
 
   // -- members --
@@ -141,6 +143,8 @@ private:
   void end_member(shard_id shard);
   seat& seat_of(shard_id shard) { return node_.seat_of(shard); }
   void look_at(shard_id shard);
+  cluster::control::report own_report() const;
+  void member_ended(const caf::down_msg& x);
   void child_failed(const msg::child_failed& x);
 
   // -- who serves what --
@@ -157,7 +161,6 @@ private:
   void move_on(shard_id shard);
   void transfer(shard_id shard, cluster::node_id to);
   void hand_over();
-  cluster::control::report own_report() const;
 
   server_context& server_;
   cluster_node& node_;
@@ -180,22 +183,7 @@ private:
   cluster::observations seen_;
   cluster::control::leads own_leads_;
   std::map<shard_id, std::pair<cluster::node_id, std::uint64_t>> transfers_; ///< To whom, since when.
-
-  // Proposals.
-  struct waiting {
-    proposal_done done;
-    std::uint64_t due_ms = 0;
-  };
-  std::map<std::uint64_t, waiting> asked_; ///< Of the leader elsewhere, by request.
-  std::uint64_t last_request_ = 0;
-  struct submitted {
-    std::uint64_t ticket = 0;
-    cluster::applied outcome;
-    proposal_done done;
-  };
-  std::deque<submitted> submitted_;
-  std::optional<cluster::state> ahead_; ///< With all that is submitted.
-  std::uint64_t last_ticket_ = 0;
+  cluster::proposals proposals_;
 };
 
 } // namespace xmpp
