@@ -126,6 +126,8 @@ void shard::retired(const msg::retired& x) {
     demonitor(i->second.actor.address());
     users_.erase(i);
   }
+  if (!waiting)
+    return; // Nobody asked it.
   for (auto& one : *waiting)
     one(errc::none);
 }
