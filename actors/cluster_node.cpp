@@ -2,13 +2,17 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/log.hpp"
+#include "actors/member.hpp"
 #include "actors/undelivered.hpp"
 #include "actors/version.hpp"
 #include "cluster/founding.hpp"
+#include "cluster/stored.hpp"
 
 #include <caf/all.hpp>
 
+#include <array>
 #include <chrono>
+#include <random>
 #include <utility>
 
 namespace xmpp {
@@ -138,6 +142,43 @@ void cluster_node::send_raft(cluster::node_id to, shard_id shard, std::string_vi
   auto frame = std::string{};
   if (cluster::control::append(frame, cluster::control::raft{shard, bytes}))
     (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again.
+}
+
+coordinator_surroundings::disk cluster_node::own_disk() const {
+  auto health = server_.storage->health();
+  return {health.failed, health.reason, server_.storage->count().free_bytes};
+}
+
+void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)> done) {
+  server_.storage->run(0, [shard, done = std::move(done)](store* db) -> result<void> {
+    if (!db) {
+      done(false);
+      return {};
+    }
+    auto made = db->is_group(shard) ? result<void>{} : db->append({}, std::array{raft::waiting_member(shard)});
+    done(made.has_value());
+    return made;
+  });
+}
+
+void cluster_node::erase_group(shard_id shard) {
+  server_.storage->run(0, [shard](store* db) -> result<void> { return db ? db->erase_group(shard) : result<void>{}; });
+}
+
+caf::strong_actor_ptr cluster_node::start_member(caf::actor_system& system, const caf::strong_actor_ptr& parent,
+                                                 shard_id shard, std::function<void(const leadership&)> on_leadership) {
+  auto how = group_replica_options{};
+  how.shard = shard;
+  how.raft.id = self();
+  how.raft.seed = unsigned(std::random_device{}());
+  auto calls = member::callbacks{};
+  calls.send = [this, shard](raft::member_id to, const std::string& bytes, bool is_bulk) {
+    send_raft(to, shard, bytes, is_bulk);
+  };
+  calls.on_leadership = std::move(on_leadership);
+  auto made = system.spawn<member>(parent, std::move(how), std::ref(*server_.storage), std::ref(seat_of(shard)),
+                                   std::move(calls));
+  return caf::actor_cast<caf::strong_actor_ptr>(made);
 }
 
 void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes) {

@@ -21,7 +21,7 @@ std::uint64_t coordinator::steady_ms() const {
 }
 
 coordinator::coordinator(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server,
-                         cluster_node& node)
+                         coordinator_surroundings& node)
     : supervised(cfg, actor_kind::coordinator, std::move(parent)), server_(server), node_(node),
       seen_(node.self(), steady_ms()) {
   set_down_handler([this](const caf::down_msg& x) { member_ended(x); });
@@ -38,11 +38,7 @@ coordinator::behavior_type coordinator::make_behavior() {
         if (auto i = members_.find(x.shard); i != members_.end())
           i->second.last = x.how;
       },
-      [this](const msg::group_ready& x) {
-        beginning_.erase(x.shard);
-        if (!members_.contains(x.shard))
-          begin_member(x.shard);
-      },
+      [this](const msg::group_ready& x) { group_ready(x); },
       [this](const msg::system_committed& x) {
         read_agreed();
         proposals_.committed(x.ticket, x.failure);
@@ -88,7 +84,7 @@ void coordinator::on_stop(const std::string&) {
 
 void coordinator::on_exit_message(caf::exit_msg& x) {
   for (auto& [shard, one] : members_)
-    demonitor(one.actor.address());
+    demonitor(one.actor->address());
   on_stop({});
   quit(std::move(x.reason));
 }
@@ -127,9 +123,9 @@ void coordinator::tick() {
       node_.link_with_known();
   }
   for (auto& [shard, one] : members_)
-    if (auto member = seat_of(shard).member())
+    if (auto member = node_.member_of(shard))
       member->tick();
-  node_.exchange().tick();
+  node_.end_late_requests();
   read_agreed();
   proposals_.end_late(steady_ms());
   std::erase_if(transfers_, [&](auto& one) { return one.second.second + transfer_ms <= steady_ms(); });
@@ -158,6 +154,7 @@ void coordinator::every_second() {
   auto says = own_report();
   seen_.apply(self_id(), says, steady_ms());
   to_all(says);
+  arrange_members(); // Where the disk has failed, once more.
   announce();
   renew_certificate();
 }

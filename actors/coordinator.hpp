@@ -6,8 +6,8 @@
 // is agreed on changes by `propose` alone.
 #pragma once
 
-#include "actors/cluster_node.hpp"
-#include "actors/member.hpp"
+#include "actors/context.hpp"
+#include "actors/coordinator_surroundings.hpp"
 #include "actors/supervised.hpp"
 #include "cluster/control_frames.hpp"
 #include "cluster/leaders.hpp"
@@ -45,7 +45,7 @@ struct leadership_changed {
 /// How a member is.
 struct inspected {
   shard_id shard = 0;
-  group_replica::status how;
+  group_member::status how;
 };
 /// What was submitted to the system group; in the order of the tickets.
 struct system_committed {
@@ -54,9 +54,10 @@ struct system_committed {
 };
 /// What the system group has agreed on can be read without a wait.
 struct agreed_is_at_hand {};
-/// The store has that group: its member can begin.
+/// Whether the store has that group, so that its member can begin.
 struct group_ready {
   shard_id shard = 0;
+  bool is_ready = false;
 };
 struct join_asked {
   std::shared_ptr<const cluster::join_request> what;
@@ -101,7 +102,8 @@ using coordinator_actor = caf::typed_actor<
 
 class coordinator final : public supervised<coordinator_actor> {
 public:
-  coordinator(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, cluster_node& node);
+  coordinator(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server,
+              coordinator_surroundings& node);
 
   behavior_type make_behavior() override;
 
@@ -139,9 +141,9 @@ private:
   // -- members --
   void arrange_members();
   bool should_have(shard_id shard) const;
+  void group_ready(const msg::group_ready& x);
   void begin_member(shard_id shard);
   void end_member(shard_id shard);
-  seat& seat_of(shard_id shard) { return node_.seat_of(shard); }
   void look_at(shard_id shard);
   cluster::control::report own_report() const;
   void member_ended(const caf::down_msg& x);
@@ -163,7 +165,7 @@ private:
   void hand_over();
 
   server_context& server_;
-  cluster_node& node_;
+  coordinator_surroundings& node_;
   cluster::state agreed_;
   std::string agreed_bytes_;  ///< As they stand in this node's store.
   bool reads_agreed_ = false; ///< From the disk.
@@ -171,8 +173,8 @@ private:
   std::uint64_t ticks_ = 0;
 
   struct running {
-    member_actor actor;
-    std::optional<group_replica::status> last;
+    caf::strong_actor_ptr actor;
+    std::optional<group_member::status> last;
     leadership who;
     bool is_ending = false;
   };

@@ -14,18 +14,18 @@ namespace xmpp {
 void coordinator::read_agreed() {
   if (!members_.contains(system_shard))
     return;
-  auto bytes = server_.storage->cached().get(keys::system_state_key());
+  auto bytes = node_.system_group().cached().get(keys::system_state_key());
   if (!bytes && bytes.code() == errc::would_block && !std::exchange(reads_agreed_, true)) {
     auto ready = [self = coordinator_actor{this}](const reader& from) {
       (void)from.get(keys::system_state_key()); // It is in memory from now on.
       caf::anon_send(self, msg::agreed_is_at_hand{});
     };
-    reads_agreed_ = server_.storage->read(std::move(ready)).has_value();
+    reads_agreed_ = node_.system_group().read(std::move(ready)).has_value();
   }
   if (!bytes || !*bytes || **bytes == agreed_bytes_)
     return;
   agreed_bytes_ = **bytes;
-  auto read = cluster::load_state(server_.storage->cached());
+  auto read = cluster::load_state(node_.system_group().cached());
   if (!read || !*read)
     return log::error("cluster.state_unreadable", {{"why", read ? "none" : read.error().text}});
   adopt(**std::move(read));
@@ -34,6 +34,8 @@ void coordinator::read_agreed() {
 void coordinator::adopt(cluster::state next) {
   if (next.version <= agreed_.version)
     return;
+  if (next.value(cluster::setting::shard_count) != server_.route.shard_count())
+    return log::error("cluster.state_refused", {{"why", "it has another number of shards than this node's store"}});
   auto changes_members = next.members != agreed_.members;
   agreed_ = std::move(next);
   seen_.expect(agreed_, steady_ms());
@@ -43,10 +45,11 @@ void coordinator::adopt(cluster::state next) {
       log::error("cluster.removed", {{"node", cluster::id_text(self_id())}});
   }
   // For the next start; where the disk may be waited for.
-  (void)server_.storage->read([folder = server_.live()->options.server.data_folder, agreed = agreed_](const reader&) {
-    if (auto saved = cluster::save_agreed(folder, agreed); !saved)
-      log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
-  });
+  (void)node_.system_group().read(
+      [folder = server_.live()->options.server.data_folder, agreed = agreed_](const reader&) {
+        if (auto saved = cluster::save_agreed(folder, agreed); !saved)
+          log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
+      });
   if (changes_members)
     link_with_members();
   arrange_members();
@@ -95,7 +98,7 @@ void coordinator::renew_certificate() {
   if (!next || !node_.set_identity(*next))
     return log::error("cluster.certificate_not_renewed", {{"why", next ? "the links refuse it" : next.why()}});
   log::info("cluster.certificate_renewed", {{"node", cluster::id_text(self_id())}});
-  (void)server_.storage->read([folder = server_.live()->options.server.data_folder, next = *next](const reader&) {
+  (void)node_.system_group().read([folder = server_.live()->options.server.data_folder, next = *next](const reader&) {
     if (auto saved = cluster::save(folder, next); !saved)
       log::error("cluster.certificate_not_saved", {{"why", saved.why()}});
   });
@@ -127,11 +130,11 @@ void coordinator::propose_here(const cluster::command& x, proposal_done done) {
   if (proposals_.is_full())
     return done(error{errc::resource_constraint, "too many changes are under way"});
   auto ticket = proposals_.next_ticket();
-  auto taken = seat_of(system_shard)
-                   .submit({server_.origin(id()), ticket, cluster::stored(next)},
-                           [self = coordinator_actor{this}, ticket](const result<std::uint64_t>& index) {
-                             caf::anon_send(self, msg::system_committed{ticket, index.code()});
-                           });
+  auto taken =
+      node_.system_group().submit({server_.origin(id()), ticket, cluster::stored(next)},
+                                  [self = coordinator_actor{this}, ticket](const result<std::uint64_t>& index) {
+                                    caf::anon_send(self, msg::system_committed{ticket, index.code()});
+                                  });
   if (!taken)
     return done(taken.error());
   proposals_.submitted(ticket, *outcome, std::move(next), std::move(done));

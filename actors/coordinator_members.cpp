@@ -2,13 +2,11 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/log.hpp"
-#include "cluster/stored.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <random>
 #include <utility>
+#include <vector>
 
 namespace xmpp {
 
@@ -22,38 +20,36 @@ bool coordinator::should_have(shard_id shard) const {
 }
 
 void coordinator::arrange_members() {
+  auto begin = std::vector<shard_id>{}, end = begin; // What is agreed on may change with each that ends.
   for (auto& [shard, placed] : agreed_.shards) {
     auto is_here = members_.contains(shard);
     if (should_have(shard) && !is_here && beginning_.insert(shard).second)
-      server_.storage->run(0, [self = coordinator_actor{this}, shard = shard](store* db) -> result<void> {
-        if (!db)
-          return {};
-        auto made = db->is_group(shard) ? result<void>{} : db->append({}, std::array{raft::waiting_member(shard)});
-        if (made)
-          caf::anon_send(self, msg::group_ready{shard});
-        return made;
-      });
+      begin.push_back(shard);
     else if (!should_have(shard) && is_here)
-      end_member(shard);
+      end.push_back(shard);
   }
+  for (auto shard : begin)
+    node_.make_group(shard, [self = coordinator_actor{this}, shard](bool is_ready) {
+      caf::anon_send(self, msg::group_ready{shard, is_ready});
+    });
+  for (auto shard : end)
+    end_member(shard);
+}
+
+void coordinator::group_ready(const msg::group_ready& x) {
+  beginning_.erase(x.shard); // Not ready: tried again in a second.
+  if (x.is_ready && !members_.contains(x.shard))
+    begin_member(x.shard);
 }
 
 void coordinator::begin_member(shard_id shard) {
-  auto how = group_replica_options{};
-  how.shard = shard;
-  how.raft.id = self_id();
-  how.raft.seed = unsigned(std::random_device{}());
-  auto calls = member::callbacks{};
-  calls.send = [this_node = &node_, shard](raft::member_id to, const std::string& bytes, bool is_bulk) {
-    this_node->send_raft(to, shard, bytes, is_bulk);
-  };
-  calls.on_leadership = [self = caf::weak_actor_ptr{ctrl()}, shard](const leadership& x) {
+  auto on_leadership = [self = caf::weak_actor_ptr{ctrl()}, shard](const leadership& x) {
     if (auto strong = self.lock())
       caf::anon_send(caf::actor_cast<coordinator_actor>(strong), msg::leadership_changed{shard, x});
   };
-  auto made = spawn<member, caf::monitored>(caf::strong_actor_ptr{ctrl()}, std::move(how), std::ref(*server_.storage),
-                                            std::ref(seat_of(shard)), std::move(calls));
-  members_[shard].actor = made;
+  auto& made = members_[shard].actor;
+  made = node_.start_member(system(), caf::strong_actor_ptr{ctrl()}, shard, std::move(on_leadership));
+  monitor(made);
 }
 
 void coordinator::end_member(shard_id shard) {
@@ -65,16 +61,17 @@ void coordinator::end_member(shard_id shard) {
 }
 
 void coordinator::member_ended(const caf::down_msg& x) {
-  auto i = std::ranges::find_if(members_, [&](auto& one) { return one.second.actor.address() == x.source; });
+  auto i = std::ranges::find_if(members_, [&](auto& one) { return one.second.actor->address() == x.source; });
   if (i == members_.end())
     return;
   auto shard = i->first;
   auto was_ending = i->second.is_ending;
-  members_.erase(i);
+  leadership_changed({shard, {}});
+  members_.erase(shard);
   log::info("cluster.member_ended", {{"group", cluster::title(shard)}, {"why", to_string(x.reason)}});
   if (!was_ending)
     return begin_member(shard);
-  server_.storage->run(0, [shard](store* db) -> result<void> { return db ? db->erase_group(shard) : result<void>{}; });
+  node_.erase_group(shard);
 }
 
 void coordinator::child_failed(const msg::child_failed& x) {
@@ -83,19 +80,19 @@ void coordinator::child_failed(const msg::child_failed& x) {
 }
 
 void coordinator::look_at(shard_id shard) {
-  if (auto member = seat_of(shard).member())
-    member->inspect([self = coordinator_actor{this}, shard](const group_replica::status& x) {
+  if (auto member = node_.member_of(shard))
+    member->inspect([self = coordinator_actor{this}, shard](const group_member::status& x) {
       caf::anon_send(self, msg::inspected{shard, x});
     });
 }
 
 cluster::control::report coordinator::own_report() const {
   auto out = cluster::control::report{};
-  auto health = server_.storage->health();
+  auto disk = node_.own_disk();
   out.sessions = server_.sessions.size();
-  out.disk_ok = !health.failed;
-  out.disk_words = health.reason;
-  out.disk_free_bytes = server_.storage->count().free_bytes;
+  out.disk_ok = !disk.has_failed;
+  out.disk_words = disk.why;
+  out.disk_free_bytes = disk.free_bytes;
   out.state_version = agreed_.version;
   out.up_s = ticks_ / ticks_per_second;
   for (auto& [shard, one] : members_) {

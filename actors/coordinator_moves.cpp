@@ -38,7 +38,7 @@ void coordinator::plan() {
 void coordinator::transfer(shard_id shard, cluster::node_id to) {
   if (!own_leads_.terms.contains(shard) || transfers_.contains(shard))
     return;
-  if (auto member = seat_of(shard).member()) {
+  if (auto member = node_.member_of(shard)) {
     transfers_[shard] = {to, steady_ms()};
     member->transfer(to, {});
   }
@@ -51,7 +51,7 @@ void coordinator::hand_over() {
     propose(cluster::ask::drain{self_id()}); // Else leaders would come back.
   for (auto& [shard, term] : own_leads_.terms) {
     auto& last = members_.at(shard).last;
-    auto best = static_cast<const group_replica::status::other*>(nullptr);
+    auto best = static_cast<const group_member::status::other*>(nullptr);
     if (!last)
       continue;
     for (auto& one : last->members)
@@ -66,7 +66,7 @@ void coordinator::hand_over() {
 
 /// One step at most, of what the move still needs; looked at anew each time, so that it can be done by whoever leads.
 void coordinator::move_on(shard_id shard) {
-  auto member = seat_of(shard).member();
+  auto member = node_.member_of(shard);
   auto found = members_.find(shard);
   auto next = cluster::step_of(agreed_, seen_.seen(steady_ms()), shard);
   if (!next || !member || found == members_.end() || !found->second.last)

@@ -9,7 +9,7 @@ namespace xmpp {
 
 void coordinator::leadership_changed(const msg::leadership_changed& x) {
   auto i = members_.find(x.shard);
-  if (i == members_.end())
+  if (i == members_.end() || (i->second.is_ending && x.who.is_here))
     return;
   auto before = std::exchange(i->second.who, x.who);
   transfers_.erase(x.shard);
@@ -42,7 +42,7 @@ void coordinator::tell_shard(shard_id shard) {
   if (who.node == self_id())
     said.awaited = {up_.begin(), up_.end()};
   else if (who.node != 0)
-    said.elsewhere = caf::actor_cast<caf::strong_actor_ptr>(node_.exchange().shard(who.node, shard));
+    said.elsewhere = caf::actor_cast<caf::strong_actor_ptr>(node_.shard_at(who.node, shard));
   send(server_.route.shard(shard), std::move(said));
 }
 
@@ -68,7 +68,7 @@ void coordinator::link_changed(const msg::link_changed& x) {
   seen_.link_down(x.node);
   up_.erase(x.node);
   for (auto& [shard, one] : members_)
-    if (auto member = seat_of(shard).member())
+    if (auto member = node_.member_of(shard))
       member->is_down(x.node);
   tell_shards(leaders_.link_down(x.node));
   // Its sessions are not waited for.

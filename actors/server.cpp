@@ -1,6 +1,7 @@
 #include "actors/server.hpp"
 
 #include "actors/check.hpp"
+#include "actors/cluster_node.hpp"
 #include "actors/coordinator.hpp"
 #include "actors/hasher.hpp"
 #include "actors/listener.hpp"
