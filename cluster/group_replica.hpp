@@ -86,6 +86,7 @@ public:
   group_replica& operator=(const group_replica&) = delete;
 
 private:
+  struct submission;
   struct inbox;
   struct state;
   std::shared_ptr<inbox> inbox_;
