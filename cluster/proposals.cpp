@@ -5,11 +5,10 @@
 namespace xmpp::cluster {
 
 void proposals::end_all(const error& why) {
-  ahead_.reset();
   for (auto& [request, one] : std::exchange(asked_, {}))
     one.done(why);
-  for (auto& one : std::exchange(submitted_, {}))
-    one.done(why);
+  for (auto& one : submitted_)
+    std::exchange(one.done, [](auto&) {})(why);
 }
 
 std::optional<std::uint64_t> proposals::ask(answer done, std::uint64_t now_ms) {

@@ -25,7 +25,7 @@ public:
   static constexpr std::size_t under_way_max = 500; ///< Asked, and as many submitted.
 
   std::size_t size() const noexcept { return asked_.size() + submitted_.size(); }
-  /// Answers all with `why`, and forgets them.
+  /// Answers all with `why`. What is submitted stays until it is committed or not: what comes next stands on it.
   void end_all(const error& why);
 
   // -- asked of another node --

@@ -118,16 +118,14 @@ BOOST_AUTO_TEST_CASE(all_end_together_and_none_is_answered_again) {
   submit("b", 2);
   under_way.end_all(error{errc::conflict, "all"});
   BOOST_TEST((answers == strings{"a: conflict", "b: conflict"}));
-  BOOST_TEST(under_way.size() == 0u);
-  BOOST_TEST(under_way.ahead(agreed).version == 1u);
+  BOOST_TEST(under_way.ahead(agreed).version == 2u); // It may yet be committed.
+  submit("c", 3);
   under_way.answered(*request, applied{});
-  under_way.committed(1, errc::none);
-  BOOST_TEST(answers.size() == 2u);
-  submit("c", 3); // Under a ticket of its own.
   under_way.committed(1, errc::none);
   BOOST_TEST(answers.size() == 2u);
   under_way.committed(2, errc::none);
   BOOST_TEST(answers.back() == "c: 3");
+  BOOST_TEST(under_way.size() == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
