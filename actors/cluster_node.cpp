@@ -2,12 +2,17 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/log.hpp"
+#include "actors/member.hpp"
+#include "actors/undelivered.hpp"
 #include "actors/version.hpp"
 #include "cluster/founding.hpp"
+#include "cluster/stored.hpp"
 
 #include <caf/all.hpp>
 
+#include <array>
 #include <chrono>
+#include <random>
 #include <utility>
 
 namespace xmpp {
@@ -139,6 +144,43 @@ void cluster_node::send_raft(cluster::node_id to, shard_id shard, std::string_vi
     (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again.
 }
 
+coordinator_surroundings::disk cluster_node::own_disk() const {
+  auto health = server_.storage->health();
+  return {health.failed, health.reason, server_.storage->count().free_bytes};
+}
+
+void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)> done) {
+  server_.storage->run(0, [shard, done = std::move(done)](store* db) -> result<void> {
+    if (!db) {
+      done(false);
+      return {};
+    }
+    auto made = db->is_group(shard) ? result<void>{} : db->append({}, std::array{raft::waiting_member(shard)});
+    done(made.has_value());
+    return made;
+  });
+}
+
+void cluster_node::erase_group(shard_id shard) {
+  server_.storage->run(0, [shard](store* db) -> result<void> { return db ? db->erase_group(shard) : result<void>{}; });
+}
+
+caf::strong_actor_ptr cluster_node::start_member(caf::actor_system& system, const caf::strong_actor_ptr& parent,
+                                                 shard_id shard, std::function<void(const leadership&)> on_leadership) {
+  auto how = group_replica_options{};
+  how.shard = shard;
+  how.raft.id = self();
+  how.raft.seed = unsigned(std::random_device{}());
+  auto calls = member::callbacks{};
+  calls.send = [this, shard](raft::member_id to, const std::string& bytes, bool is_bulk) {
+    send_raft(to, shard, bytes, is_bulk);
+  };
+  calls.on_leadership = std::move(on_leadership);
+  auto made = system.spawn<member>(parent, std::move(how), std::ref(*server_.storage), std::ref(seat_of(shard)),
+                                   std::move(calls));
+  return caf::actor_cast<caf::strong_actor_ptr>(made);
+}
+
 void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes) {
   if (on == cluster::channel::normal)
     return exchange_->on_frame(from, bytes);
@@ -156,21 +198,12 @@ void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::str
 
 void cluster_node::lost(const stanza& what, errc why, remote::address::kind meant_for) {
   if (meant_for == remote::address::kind::session) {
-    // For who is there, or for later (RFC 6121, 8.5.2.2): its account will know by then that this one is gone.
-    auto is_own = what.from.bare_text() == what.to.bare_text();
-    if (what.to.has_local() && (what.kind == stanza_kind::message || (what.is_request() && !is_own)))
+    // The account will know by then that this session is gone.
+    if (is_for_account(what))
       caf::delayed_anon_send(server_.route.shard(what.to), try_again_after, msg::deliver{what});
     return;
   }
-  if (what.from.empty() || !what.from.has_local() || !what.may_answer_with_error())
-    return;
-  auto reply = what.error_reply(why == errc::resource_constraint ? why : errc::remote_server_timeout);
-  if (reply.from.empty())
-    reply.from = what.from.bare();
-  if (auto client = server_.sessions.find(what.from))
-    caf::anon_send(client, msg::deliver{std::move(reply)});
-  else
-    caf::anon_send(server_.route.shard(what.from), msg::deliver{std::move(reply)});
+  answer_undelivered(server_, what, why == errc::resource_constraint ? why : errc::remote_server_timeout);
 }
 
 } // namespace xmpp

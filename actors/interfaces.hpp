@@ -15,6 +15,9 @@ namespace xmpp {
 using supervising_actor = caf::typed_actor<caf::reacts_to<msg::child_failed>>;
 using supervised_actor = caf::typed_actor<caf::reacts_to<msg::verdict>>;
 
+/// Whoever tells a shard who serves it, when asked: a coordinator.
+using who_serves_actor = caf::typed_actor<caf::reacts_to<msg::who_serves>>;
+
 /// SESSION: one client's stream, then one bound resource; writes to the client what it is told to deliver.
 using session_actor = caf::typed_actor<
     // Writes a stanza to the client.

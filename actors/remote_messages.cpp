@@ -123,14 +123,6 @@ std::uint64_t fixed(binary::reader& in) {
   return x;
 }
 
-errc known(std::uint8_t code) noexcept {
-  auto is = [&](errc first, errc last) { return code >= std::uint8_t(first) && code <= std::uint8_t(last); };
-  return is(errc::none, errc::unexpected_request) || is(errc::bad_format, errc::unsupported_version) ||
-                 is(errc::not_leader, errc::would_block)
-             ? errc(code)
-             : errc::internal_server_error;
-}
-
 std::uint8_t flags(std::initializer_list<bool> bits) {
   auto out = 0u, bit = 1u;
   for (auto is_set : bits) {
@@ -385,18 +377,18 @@ struct body_reader {
     x.term = fixed(in);
   }
   void operator()(msg::outcome& x) {
-    x.failure = known(in.byte());
+    x.failure = errc_of(in.byte());
     x.text = in.string();
   }
   void operator()(msg::attached& x) {
-    x.failure = known(in.byte());
+    x.failure = errc_of(in.byte());
     x.full = in.address();
     x.blocks = blocks(in);
     if ((x.failure == errc::none) != x.full.is_full())
       in.fail("no resource");
   }
   void operator()(msg::found& x) {
-    x.failure = known(in.byte());
+    x.failure = errc_of(in.byte());
     auto said = flags_below(in, 4);
     x.exists = (said & 1) != 0;
     x.enabled = (said & 2) != 0;
@@ -418,7 +410,7 @@ struct body_reader {
     }
   }
   void operator()(msg::end_stream& x) {
-    x.reason = known(in.byte());
+    x.reason = errc_of(in.byte());
     x.text = in.string();
     x.see_other_host = in.string();
   }
@@ -580,7 +572,7 @@ caf::error to_error(const failure& x) {
   auto code = x.code == 0 ? std::uint8_t(caf::sec::runtime_error) : x.code; // 0 would be no error
   switch (x.code == 0 ? failure::family::caf : x.of) {
   case failure::family::ours:
-    return {std::uint8_t(known(code)), caf::atom("xmpp")};
+    return {std::uint8_t(errc_of(code)), caf::atom("xmpp")};
   case failure::family::exit:
     return {code, caf::atom("exit")};
   case failure::family::caf:

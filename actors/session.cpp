@@ -3,6 +3,7 @@
 #include "actors/log.hpp"
 #include "actors/random.hpp"
 #include "actors/trace.hpp"
+#include "actors/undelivered.hpp"
 #include "protocol/namespaces.hpp"
 
 #include <algorithm>
@@ -513,8 +514,7 @@ void session::leave() {
 
 /// For who is there, or for later (RFC 6121, 8.5.2.2); the account no longer knows this session by then.
 void session::give_back(const stanza& x) {
-  auto is_own = x.from.bare_text() == x.to.bare_text();
-  if (x.kind == stanza_kind::message || (x.is_request() && !is_own))
+  if (is_for_account(x))
     send(server_.route.shard(x.to), msg::deliver{x});
 }
 

@@ -1,8 +1,9 @@
 #include "actors/shard.hpp"
 
-#include "actors/coordinator.hpp"
+#include "actors/cluster_node.hpp"
 #include "actors/log.hpp"
 #include "actors/trace.hpp"
+#include "actors/undelivered.hpp"
 #include "actors/user.hpp"
 #include "cluster/identity.hpp"
 
@@ -69,7 +70,7 @@ shard::behavior_type shard::make_behavior() {
   delayed_send(this, tick_of(server_), msg::tick{});
   if (server_.node && served_.node == 0)
     if (auto knows = server_.node->coordinator()) // Else it will say so by itself.
-      send(caf::actor_cast<coordinator_actor>(knows), msg::who_serves{index_});
+      send(caf::actor_cast<who_serves_actor>(knows), msg::who_serves{index_});
   return {
       [this](const msg::deliver& x) { pass(x, x.what.to.bare()); },
       [this](const msg::deliver_for_good& x) { return ask<msg::outcome>(x, x.what.to.bare()); },
@@ -125,6 +126,8 @@ void shard::retired(const msg::retired& x) {
     demonitor(i->second.actor.address());
     users_.erase(i);
   }
+  if (!waiting)
+    return; // Nobody asked it.
   for (auto& one : *waiting)
     one(errc::none);
 }
@@ -263,18 +266,9 @@ errc shard::refusal() const {
                                     : errc::none;
 }
 
-/// To the sender's session, if it is here: its account may be nobody's as well.
 void shard::refuse(const stanza& x, errc why) {
   trace::note(trace::station::refused, "shard", x.to, x);
-  if (x.from.empty() || !x.may_answer_with_error() || !x.from.has_local())
-    return;
-  auto reply = x.error_reply(why);
-  if (reply.from.empty())
-    reply.from = x.from.bare();
-  if (auto client = server_.is_in_cluster ? server_.sessions.find(x.from) : session_actor{})
-    send(client, msg::deliver{std::move(reply)});
-  else if (duty_ == duty::serves || server_.route.shard_of(x.from) != index_)
-    send(server_.route.shard(x.from), msg::deliver{std::move(reply)});
+  answer_undelivered(server_, x, why, duty_ == duty::serves ? std::nullopt : std::optional{index_});
 }
 
 caf::result<msg::attached> shard::attach(const msg::attach& x) {

@@ -111,6 +111,15 @@ BOOST_AUTO_TEST_CASE(looks_for_idle_users_by_itself) {
   BOOST_TEST(users() == "0");
 }
 
+BOOST_AUTO_TEST_CASE(goes_on_when_a_user_says_unasked_that_it_stays) {
+  looks_up(romeo);
+  caf::send_as(handle_of(romeo), it, msg::retired{romeo});
+  settle();
+  BOOST_TEST(failures->empty());
+  BOOST_TEST(users() == "1");
+  BOOST_TEST(looks_up(romeo)->credentials == "romeo's");
+}
+
 BOOST_AUTO_TEST_CASE(answers_whoever_comes_while_a_user_retires) {
   // Every moment at which a request can overtake, or be overtaken by, the retirement.
   for (auto steps = 0; steps < 12; ++steps) {

@@ -77,6 +77,7 @@ struct shard_history {
   std::vector<stanza> delivered;
   std::vector<std::string> retired, stayed, sent, detached;
   std::vector<msg::registered> registered;
+  std::vector<msg::served> served;
   std::vector<std::string> order; ///< Of what came.
   int lookups = 0, attached = 0;
 
@@ -119,7 +120,7 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             self->send(caf::actor_cast<user_actor>(self->current_sender()), msg::retire{});
           },
           [to](const msg::retired& x) { (x.has_ended ? to->retired : to->stayed).emplace_back(x.account.text()); },
-          [](const msg::served&) {},
+          [to](const msg::served& x) { to->served.push_back(x); },
           [to](const msg::registered& x) {
             to->registered.push_back(x);
             to->order.emplace_back("registered");
@@ -136,6 +137,7 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
 
 /// What is committed, in memory. Nothing happens before the test says so.
 struct simulated_store {
+  shard_id shard = 0;           ///< Whose it is.
   std::map<std::string, std::string, std::less<>> state;
   bool is_cold = true;          ///< Nothing is in memory: whoever may not wait is told so.
   errc unreadable = errc::none; ///< Reads fail with it,
@@ -258,7 +260,7 @@ struct server_fixture : actor_fixture {
   }
 
   void apply(const std::string& encoded) {
-    auto done = for_each_change(encoded, 0, [&](const change& x) {
+    auto done = for_each_change(encoded, store.shard, [&](const change& x) {
       switch (x.what) {
       case change::kind::put:
         store.state[std::string{x.key}] = x.value;
