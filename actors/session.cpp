@@ -418,6 +418,13 @@ void session::stored_has_gone_out() {
     close_stream();
 }
 
+/// For who waits would keep this actor, and be kept by it, for ever.
+void session::stored_is_lost() {
+  if (stored_output_)
+    for (auto& one : std::exchange(stored_output_->waiting, {}))
+      one.deliver(caf::make_error(caf::sec::runtime_error));
+}
+
 /// What is being sent from the store is waited for a while: or the client, which reads it, would find it there again.
 bool session::ends_behind_stored(errc reason) {
   if (!stored_output_ || stored_output_->waiting.empty() || negotiating_ || full_.empty() ||
@@ -483,6 +490,7 @@ void session::log_end(std::string_view why, log_level if_not_bound) {
 }
 
 void session::leave() {
+  stored_is_lost(); // Before the account forgets that it goes there.
   if (negotiating_)
     server_.unauthenticated.remove(id());
   if (attaching_)
@@ -579,7 +587,19 @@ void session::attach_again() {
 }
 
 void session::on_stop(const std::string&) {
-  end(errc::internal_server_error);
+  if (!ended_)
+    return end(errc::internal_server_error);
+  // It has waited for something, and can do so no longer.
+  if (is_polite_ && transport_)
+    transport_->close("</stream:stream>", close_grace_ms);
+  else if (transport_ && !full_.empty())
+    transport_->close(stored_output_->last_words, close_grace_ms);
+  if (!full_.empty())
+    leave();
+}
+
+void session::on_exit() {
+  stored_is_lost();
 }
 
 void session::on_exit_message(caf::exit_msg&) {
