@@ -28,12 +28,12 @@ user::user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context&
     : supervised(cfg, actor_kind::user, std::move(parent)), server_(server), account_(std::move(account)),
       shard_(shard) {
   if (behind_pending)
-    awaited_sessions_ = 1; // only a mark until `loaded`
+    gathering_ = std::make_unique<gathering>();
 }
 
 user::behavior_type user::make_behavior() {
   begin(account_, {});
-  guarded([this] { load(awaited_sessions_ != 0); });
+  guarded([this] { load(gathering_ != nullptr); });
   // One set for all users.
   static const auto handlers = behavior_type{
       [](const msg::deliver& x) { self().deliver(x.what); },
@@ -96,7 +96,6 @@ void user::load(bool behind_pending) {
 void user::loaded(const msg::loaded& x) {
   if (phase_ != phase::loading)
     return;
-  auto was_restart = std::exchange(awaited_sessions_, 0) != 0;
   if (!x.records) // The supervisor backs off and tries again; what came meanwhile waits in the mailbox.
     throw std::runtime_error("the records of " + std::string{account_.text()} + " could not be read");
   auto& r = *x.records;
@@ -110,15 +109,14 @@ void user::loaded(const msg::loaded& x) {
   blocks_ = r.blocks.empty() ? nullptr : std::make_shared<const blocklist>(std::move(r.blocks));
   offline_ = r.offline;
   last_activity_ = r.last_activity ? std::make_unique<last_activity_record>(*std::move(r.last_activity)) : nullptr;
-  if (was_restart) {
-    auto sessions = server_.sessions.of(account_);
-    for (auto& one : std::exchange(far_sessions_, {}))
-      sessions.push_back(std::move(one));
-    awaited_sessions_ = std::uint16_t(sessions.size());
-    if (awaited_sessions_ != 0) {
+  if (gathering_) {
+    for (auto& one : server_.sessions.of(account_))
+      gathering_->sessions.push_back({one, server_.session_number(one->id())});
+    for (auto& one : gathering_->sessions)
+      if (gathering_->awaited.insert(one.id).second)
+        send(one.actor, msg::attach_again{});
+    if (!gathering_->awaited.empty()) {
       phase_ = phase::gathering;
-      for (auto& one : sessions)
-        send(one, msg::attach_again{});
       ++gathering_ends_;
       delayed_send(this, gathering_max, msg::tick{});
       return;
@@ -130,13 +128,15 @@ void user::loaded(const msg::loaded& x) {
 void user::become_ready() {
   auto was_restart = phase_ == phase::gathering;
   phase_ = phase::ready;
-  awaited_sessions_ = 0;
+  auto gathered = std::exchange(gathering_, nullptr);
   estimate_memory();
   is_busy();
-  if (bound_.empty() && exists_) // Who does not exist is gone when it has said so; the queue would hold it for minutes.
-    server_.idle[shard_].add(*this, now_ms());
-  else if (was_restart)
+  if (was_restart)
     deliver_offline_to_another(); // One of them may have been sent its messages.
+  if (gathered)
+    for (auto& one : gathered->ended)
+      unknown_has_ended(one);
+  note_idleness(); // Nothing may have started it, and it may not exist (any more).
 }
 
 void user::reload() {
@@ -162,7 +162,8 @@ bool user::must_wait(caf::mailbox_element& x) {
   if (phase_ == phase::gathering) {
     if (content.match_elements<msg::attach>())
       return !content.get_as<msg::attach>(0).again;
-    return is_for_account() || content.match_elements<msg::deliver_for_good>();
+    // An answer to what it asked for may have something to tell a session.
+    return is_for_account() || content.match_elements<msg::deliver_for_good>() || x.mid.is_response();
   }
   if (phase_ != phase::ready)
     return false;
@@ -181,9 +182,12 @@ void user::restart() {
   fail_reads();
   is_removing_ = would_retire_ = false;
   offline_expires_ms_ = 0;
-  for (auto& one : bound_)
-    if (one.node != 0)
-      far_sessions_.push_back(one.actor);
+  if (!gathering_)
+    gathering_ = std::make_unique<gathering>();
+  gathering_->awaited.clear();
+  auto& known = gathering_->sessions;
+  known.insert(known.end(), bound_.begin(), bound_.end());
+  std::erase_if(known, [](auto& one) { return one.node == 0; }); // Those of this node are looked for.
   views_.clear();
   bound_.clear();
   roster_ = {};
@@ -192,7 +196,6 @@ void user::restart() {
   anonymous_ = false; // until its session says so
   reload_when_drained_ = false;
   is_busy();
-  awaited_sessions_ = 1;
   load(true);
 }
 
@@ -202,7 +205,8 @@ void user::on_stop(const std::string&) {
 }
 
 bool user::is_idle() const {
-  return bound_.empty() && pending_.empty() && reads_.empty() && !is_removing_ && phase_ == phase::ready;
+  return bound_.empty() && pending_.empty() && reads_.empty() && before_next_ == 0 && !is_removing_ &&
+         phase_ == phase::ready;
 }
 
 void user::retire() {
@@ -333,10 +337,22 @@ void user::bind(const msg::attach& x) {
 
 /// With its node, or the link to that.
 void user::session_is_gone(const caf::actor_addr& which) {
-  std::erase_if(far_sessions_, [&](auto& one) { return one.address() == which; });
-  auto i = std::find_if(bound_.begin(), bound_.end(), [&](auto& one) { return one.actor.address() == which; });
-  if (i != bound_.end())
-    drop_session(std::size_t(i - bound_.begin()));
+  auto is_it = [&](const bound& one) { return one.actor.address() == which; };
+  if (auto i = std::find_if(bound_.begin(), bound_.end(), is_it); i != bound_.end())
+    return drop_session(std::size_t(i - bound_.begin()));
+  if (!gathering_)
+    return;
+  auto& known = gathering_->sessions;
+  if (auto i = std::find_if(known.begin(), known.end(), is_it); i != known.end())
+    is_gathered(i->id);
+}
+
+void user::is_gathered(std::uint64_t session_id) {
+  if (!gathering_)
+    return;
+  std::erase_if(gathering_->sessions, [=](auto& one) { return one.id == session_id; });
+  if (gathering_->awaited.erase(session_id) != 0 && gathering_->awaited.empty())
+    become_ready();
 }
 
 errc user::attach_again(const msg::attach& x) {
@@ -350,23 +366,28 @@ errc user::attach_again(const msg::attach& x) {
     bind(x);
     views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
   }
-  if (phase_ == phase::gathering && --awaited_sessions_ == 0)
-    become_ready();
-  else if (phase_ == phase::ready && !views_.empty() && takes_messages(views_.back()))
+  if (phase_ == phase::ready && !views_.empty() && takes_messages(views_.back()))
     deliver_offline(views_.size() - 1); // It comes later than was waited for: some may have been stored meanwhile.
+  is_gathered(x.session_id);
   estimate_memory();
   note_idleness();
   return is_taken ? errc::conflict : is_its_own ? errc::none : errc::not_authorized;
 }
 
 void user::detach(const msg::detach& x) {
-  if (phase_ == phase::gathering && awaited_sessions_ != 0 && --awaited_sessions_ == 0)
-    become_ready();
+  is_gathered(x.session_id);
   tell_directed(x.directed,
                 stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
   if (auto i = find_session(x.full, x.session_id))
     return drop_session(*i);
-  // It ended while this actor had lost its state; or it was replaced, then somebody else has its name.
+  if (phase_ == phase::gathering) // Else those that have not come yet would not hear of it.
+    gathering_->ended.push_back({x.full, x.session_id, {}, x.was_available});
+  else
+    unknown_has_ended(x);
+}
+
+void user::unknown_has_ended(const msg::detach& x) {
+  // Or it was replaced: then somebody else has its name.
   if (x.was_available && exists_ && !find_session(x.full.resource()) && !server_.sessions.has(x.full)) {
     note_last_words({});
     broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});

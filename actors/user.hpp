@@ -21,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -80,7 +81,11 @@ private:
   errc attach_again(const msg::attach& x);
   void bind(const msg::attach& x);
   void session_is_gone(const caf::actor_addr& which);
+  /// It has attached again, or has ended: it is waited for no more.
+  void is_gathered(std::uint64_t session_id);
   void detach(const msg::detach& x);
+  /// It ended while this actor had lost its state.
+  void unknown_has_ended(const msg::detach& x);
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
   void note_last_words(std::string status);
@@ -210,11 +215,10 @@ private:
   const jid account_;
   const shard_id shard_;
   phase phase_ = phase::loading;
-  bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
-  bool would_retire_ = false;        ///< And has said so.
-  bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
-  bool loses_ = false;               ///< Somebody else serves the account; only what is under way is left.
-  std::uint16_t awaited_sessions_ = 0;
+  bool anonymous_ = false;             ///< Ends with its session (XEP-0175).
+  bool would_retire_ = false;          ///< And has said so.
+  bool reload_when_drained_ = false;   ///< A commit failed: memory is ahead of the store.
+  bool loses_ = false;                 ///< Somebody else serves the account; only what is under way is left.
   std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
   std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
   std::uint64_t offline_flush_to_ = 0; ///< The session's number.
@@ -240,7 +244,13 @@ private:
   // -- soft state --
   std::vector<session_view> views_; ///< One for each of `bound_`.
   std::vector<bound> bound_;
-  std::vector<session_actor> far_sessions_; ///< Other nodes', that are to attach again after a restart.
+  /// From a restart until its sessions have attached again.
+  struct gathering {
+    std::vector<bound> sessions;     ///< That it knew of, and that have not come.
+    std::set<std::uint64_t> awaited; ///< Their numbers.
+    std::vector<msg::detach> ended;  ///< Who else ends meanwhile: to be told when all that see it are here.
+  };
+  std::unique_ptr<gathering> gathering_; ///< Null: no restart is under way.
 
   fifo<pending> pending_;
   std::uint32_t waiting_for_commits_ = 0;      ///< What `after` of all these hold, and all lines.

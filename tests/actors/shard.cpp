@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(answers_whoever_comes_while_a_user_retires) {
       BOOST_TEST(found->value->credentials == "romeo's");
       // The one who said it has it is the one who runs.
       BOOST_TEST(attached->value->user->id() == user_of(romeo));
-      send(it, msg::detach{attached->value->full, client->id()});
+      send(it, msg::detach{attached->value->full, server.session_number(client->id())});
       works();
     }
   }

@@ -289,12 +289,12 @@ struct server_fixture : actor_fixture {
   session_actor session(std::shared_ptr<session_history> history) {
     return system().spawn(remembering_session, std::move(history));
   }
-  static msg::attach attach_of(const jid& full, const session_actor& session) {
+  msg::attach attach_of(const jid& full, const session_actor& session) {
     auto out = msg::attach{};
     out.account = full.bare();
     out.resource = std::string{full.resource()};
     out.session = std::make_shared<session_handle>(session_handle{session});
-    out.session_id = session->id();
+    out.session_id = server.session_number(session->id());
     out.created_ms = 1'000; // as `put_account` says
     return out;
   }
