@@ -13,6 +13,8 @@ namespace xmpp {
 namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
+/// For what is being sent from the store to go out, when a successor is there, which waits for the rest.
+constexpr std::uint32_t replaced_grace_ms = 1'000;
 constexpr auto request_timeout = std::chrono::seconds{30};
 /// When it failed, in a cluster.
 constexpr auto attach_again_after = std::chrono::seconds{1};
@@ -426,11 +428,13 @@ void session::stored_is_lost() {
 }
 
 /// What is being sent from the store is waited for a while: or the client, which reads it, would find it there again.
+/// Not behind one that reads too slowly, nor by an actor that has failed, nor when the account is gone.
 bool session::ends_behind_stored(errc reason) {
   if (!stored_output_ || stored_output_->waiting.empty() || negotiating_ || full_.empty() ||
-      (reason != errc::none && reason != errc::system_shutdown))
+      reason == errc::policy_violation || reason == errc::internal_server_error || reason == errc::not_authorized)
     return false;
-  delayed_send(this, std::chrono::milliseconds{close_grace_ms}, msg::go_on{});
+  auto grace_ms = reason == errc::conflict ? replaced_grace_ms : close_grace_ms;
+  delayed_send(this, std::chrono::milliseconds{grace_ms}, msg::go_on{});
   return true;
 }
 
@@ -551,6 +555,8 @@ user_actor session::way_to_account(const caf::strong_actor_ptr& user) const {
 void session::attach_again() {
   if (full_.empty() || negotiating_)
     return;
+  if (ended_) // Who waited to know what the client has read has forgotten it.
+    return close_stream();
   // Until the account's new owner has answered; one that only lost its state is where it was.
   if (user_ && (!current_sender() || user_->id() != current_sender()->id()))
     user_ = nullptr;

@@ -132,7 +132,7 @@ void user::become_ready() {
   estimate_memory();
   is_busy();
   if (was_restart)
-    deliver_offline_to_another(); // One of them may have been sent its messages.
+    deliver_offline_to_another(0); // One of them may have been sent its messages.
   if (gathered)
     for (auto& one : gathered->ended)
       unknown_has_ended(one);
@@ -192,7 +192,7 @@ void user::restart() {
   bound_.clear();
   roster_ = {};
   blocks_ = nullptr;
-  offline_flush_ = offline_flush_to_ = 0;
+  offline_flush_ = offline_flush_to_ = offline_page_with_ = 0;
   anonymous_ = false; // until its session says so
   reload_when_drained_ = false;
   is_busy();
@@ -339,7 +339,7 @@ void user::bind(const msg::attach& x) {
 void user::session_is_gone(const caf::actor_addr& which) {
   auto is_it = [&](const bound& one) { return one.actor.address() == which; };
   if (auto i = std::find_if(bound_.begin(), bound_.end(), is_it); i != bound_.end())
-    return drop_session(std::size_t(i - bound_.begin()));
+    return end_session(std::size_t(i - bound_.begin()));
   if (!gathering_)
     return;
   auto& known = gathering_->sessions;
@@ -379,7 +379,8 @@ void user::detach(const msg::detach& x) {
   tell_directed(x.directed,
                 stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
   if (auto i = find_session(x.full, x.session_id))
-    return drop_session(*i);
+    return end_session(*i);
+  page_is_lost_with(x.session_id);
   if (phase_ == phase::gathering) // Else those that have not come yet would not hear of it.
     gathering_->ended.push_back({x.full, x.session_id, {}, x.was_available});
   else
@@ -395,8 +396,14 @@ void user::unknown_has_ended(const msg::detach& x) {
   note_idleness();
 }
 
+void user::end_session(std::size_t index) {
+  auto ended = bound_[index].id;
+  drop_session(index);
+  page_is_lost_with(ended);
+}
+
 void user::drop_session(std::size_t index) {
-  auto was_flushed = offline_flush_ != 0 && bound_[index].id == offline_flush_to_;
+  auto dropped = bound_[index].id;
   auto view = std::move(views_[index]);
   views_.erase(views_.begin() + std::ptrdiff_t(index));
   bound_.erase(bound_.begin() + std::ptrdiff_t(index));
@@ -415,8 +422,8 @@ void user::drop_session(std::size_t index) {
     accounts::put_last_activity(changes, place(), *last_activity_);
     commit(std::move(changes), [](errc) {});
   }
-  if (was_flushed)
-    deliver_offline_to_another();
+  if (offline_flush_to_ == dropped) // What becomes of the page that it has shows first.
+    offline_flush_to_ = next_for_offline(dropped);
   estimate_memory();
   note_idleness();
 }

@@ -86,6 +86,8 @@ private:
   void detach(const msg::detach& x);
   /// It ended while this actor had lost its state.
   void unknown_has_ended(const msg::detach& x);
+  /// Drops it, and waits for nothing of it.
+  void end_session(std::size_t index);
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
   void note_last_words(std::string status);
@@ -170,9 +172,13 @@ private:
   void forget_expired();
   id_generator& ids();
   void deliver_offline(std::size_t session);
-  void deliver_offline_to_another();
+  /// Than that session, if anybody.
+  void deliver_offline_to_another(std::uint64_t former);
+  std::uint64_t next_for_offline(std::uint64_t former) const;
+  /// That session has ended: what it has not said by now it will not say.
+  void page_is_lost_with(std::uint64_t session);
   bool waits_behind_offline(const stanza& x, std::size_t session) const;
-  void deliver_offline_page(const jid& to, const stored_id& after);
+  void deliver_offline_page(const jid& to, std::uint64_t session, const stored_id& after);
   msg::deliver_stored still_wanted(const offline::page& page, const jid& to) const;
   bool erase_offline_page(const offline::page& page);
 
@@ -215,14 +221,18 @@ private:
   const jid account_;
   const shard_id shard_;
   phase phase_ = phase::loading;
-  bool anonymous_ = false;             ///< Ends with its session (XEP-0175).
-  bool would_retire_ = false;          ///< And has said so.
-  bool reload_when_drained_ = false;   ///< A commit failed: memory is ahead of the store.
-  bool loses_ = false;                 ///< Somebody else serves the account; only what is under way is left.
-  std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
-  std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
-  std::uint64_t offline_flush_to_ = 0; ///< The session's number.
-  bool offline_grew_ = false;          ///< Since a page was last asked for.
+  bool anonymous_ = false;           ///< Ends with its session (XEP-0175).
+  bool would_retire_ = false;        ///< And has said so.
+  bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
+  bool loses_ = false;               ///< Somebody else serves the account; only what is under way is left.
+  std::uint16_t gathering_ends_ = 0; ///< Messages under way that end a gathering; only the last one's is this one.
+  std::uint64_t offline_flush_ = 0;  ///< The ticket of the one under way. 0: none.
+  /// The number of the session that gets them; or that gets the rest, when the one that has a page is gone. 0: nobody
+  /// has come yet.
+  std::uint64_t offline_flush_to_ = 0;
+  std::uint64_t offline_page_with_ =
+      0;                      ///< The number of the session that has a page and has not said what became of it.
+  bool offline_grew_ = false; ///< Since a page was last asked for.
   /// Expired messages are looked for: what comes for the account waits, and these are to be stored then. Null: not so.
   std::unique_ptr<std::vector<std::function<void()>>> tidying_;
   std::int64_t offline_expires_ms_ = 0; ///< Before that none that waits does. 0: not known.

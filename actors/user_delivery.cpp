@@ -255,8 +255,7 @@ void user::forget_expired() {
         auto waiting = std::exchange(tidying_, nullptr);
         for (auto& one : *waiting)
           one();
-        offline_flush_to_ = 0;
-        deliver_offline_to_another(); // Somebody may have come meanwhile.
+        deliver_offline_to_another(0); // Somebody may have come meanwhile.
       });
 }
 
@@ -267,20 +266,41 @@ id_generator& user::ids() {
 }
 
 void user::deliver_offline(std::size_t session) {
+  if (offline_flush_ != 0 && offline_flush_to_ == 0)
+    offline_flush_to_ = bound_[session].id;
   if (offline_.messages == 0 || offline_flush_ != 0 || tidying_)
     return;
   offline_flush_ = next_ticket_++;
   offline_flush_to_ = bound_[session].id;
-  deliver_offline_page(views_[session].full, {});
+  deliver_offline_page(views_[session].full, bound_[session].id, {});
 }
 
 /// The session that was being sent them takes no more. If another is there that may have them, it gets the rest.
-void user::deliver_offline_to_another() {
-  offline_flush_ = 0;
-  auto former = std::exchange(offline_flush_to_, 0);
+void user::deliver_offline_to_another(std::uint64_t former) {
+  offline_flush_ = offline_page_with_ = 0;
+  auto next = next_for_offline(former);
+  offline_flush_to_ = 0;
   for (auto i = std::size_t{0}; i < views_.size(); ++i)
-    if (bound_[i].id != former && takes_messages(views_[i]))
+    if (bound_[i].id == next)
       return deliver_offline(i);
+}
+
+/// The one that has waited for its turn, or the first.
+std::uint64_t user::next_for_offline(std::uint64_t former) const {
+  auto first = std::uint64_t{0};
+  for (auto i = std::size_t{0}; i < views_.size(); ++i)
+    if (bound_[i].id != former && takes_messages(views_[i])) {
+      if (bound_[i].id == offline_flush_to_)
+        return offline_flush_to_;
+      if (first == 0)
+        first = bound_[i].id;
+    }
+  return first;
+}
+
+void user::page_is_lost_with(std::uint64_t session) {
+  if (offline_flush_ != 0 && offline_page_with_ == session)
+    deliver_offline_to_another(session);
 }
 
 /// Whether a session is still being sent older messages: a newer one takes its place behind those in the store, where
@@ -292,9 +312,11 @@ bool user::waits_behind_offline(const stanza& x, std::size_t session) const {
 
 /// A page is forgotten, and the next one follows, when it has gone out: a client that is lost before that finds it
 /// again, and a slow one is sent no more than it reads. Behind the last page it begins anew, for what has come since.
-void user::deliver_offline_page(const jid& to, const stored_id& after) {
+///
+/// One that is gone, or was replaced, may have read the page all the same: nobody else gets it before that shows.
+void user::deliver_offline_page(const jid& to, std::uint64_t session, const stored_id& after) {
   auto is_over = [this, flush = offline_flush_] {
-    return offline_flush_ != flush; // The session is gone, or this actor lost its state.
+    return offline_flush_ != flush; // This actor lost its state, or the account was removed.
   };
   offline_grew_ = false;
   read(
@@ -304,35 +326,39 @@ void user::deliver_offline_page(const jid& to, const stored_id& after) {
         if (page)
           answer.messages = std::make_shared<offline::page>(*std::move(page));
       },
-      [this, to, is_over](const msg::was_read& x) {
+      [this, to, session, is_over](const msg::was_read& x) {
         if (is_over())
           return;
         if (x.failure != errc::none) {
           offline_flush_ = 0; // They stay for the next one.
           return;
         }
-        auto there = find_session(to, offline_flush_to_);
+        auto there = find_session(to, session);
         if (!there || !takes_messages(views_[*there]))
-          return deliver_offline_to_another();
+          return deliver_offline_to_another(session);
         auto& page = *x.messages;
         ids().observe(page.last()); // Later ones come behind these, also when the clock is put back.
         if (page.messages.empty() && !page.more && !offline_grew_) {
           offline_flush_ = 0;
           return;
         }
+        offline_page_with_ = session;
         request(bound_[*there].actor, caf::infinite, still_wanted(page, to))
             .then(
-                [this, to, is_over, page = x.messages](const msg::written&) {
+                [this, to, session, is_over, page = x.messages](const msg::written&) {
                   if (is_over())
                     return;
+                  offline_page_with_ = 0;
                   if (!erase_offline_page(*page) || offline_.messages == 0)
                     offline_flush_ = 0;
+                  else if (offline_flush_to_ == session)
+                    deliver_offline_page(to, session, page->more ? page->last() : stored_id{});
                   else
-                    deliver_offline_page(to, page->more ? page->last() : stored_id{});
+                    deliver_offline_to_another(session);
                 },
-                [this, is_over](const caf::error&) {
+                [this, session, is_over](const caf::error&) {
                   if (!is_over())
-                    deliver_offline_to_another();
+                    deliver_offline_to_another(session);
                 });
       });
 }

@@ -131,6 +131,48 @@ BOOST_AUTO_TEST_CASE(says_when_a_page_has_gone_out) {
   BOOST_TEST(page->value.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(ends_when_what_came_from_the_store_has_gone_out) {
+  for (auto why : {errc::none, errc::conflict, errc::system_shutdown, errc::not_well_formed}) {
+    BOOST_TEST_CONTEXT(condition_name(why)) {
+      *client = slow_client{};
+      if (!it)
+        signs_in();
+      client->reads = false;
+      auto page = is_sent_page();
+      send(it, msg::end_stream{why});
+      BOOST_TEST(client->closed.empty());
+      BOOST_TEST(shard->detached.empty());
+      client_reads();
+      BOOST_TEST(page->value.has_value());
+      BOOST_TEST(client->closed.size() == 1u);
+      BOOST_TEST(shard->detached.size() == 1u);
+      shard->detached.clear();
+      BOOST_TEST(nothing_stays());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_successor_waits_for_a_second_at_most) {
+  client->reads = false;
+  auto page = is_sent_page();
+  send(it, msg::end_stream{errc::conflict});
+  passes(999ms);
+  BOOST_TEST(!page->has_come());
+  passes(1ms);
+  BOOST_TEST(page->failed);
+  BOOST_TEST(client->closed.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(that_has_ended_does_not_attach_again) {
+  client->reads = false;
+  auto page = is_sent_page();
+  send(it, msg::end_stream{errc::conflict});
+  auto before = shard->attached;
+  send(it, msg::attach_again{});
+  BOOST_TEST(shard->attached == before);
+  BOOST_TEST(shard->detached.size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(leaves_nothing_behind_whatever_ends_it_while_a_page_goes_out) {
   struct way {
     const char* name;

@@ -766,6 +766,64 @@ BOOST_AUTO_TEST_CASE(does_not_retire_while_a_password_is_being_changed) {
   BOOST_TEST(has_retired());
 }
 
+// -- offline messages, when who gets them is replaced --
+
+BOOST_AUTO_TEST_CASE(a_successor_gets_what_the_one_before_it_has_not_read) {
+  for (auto has_read : {true, false})
+    BOOST_TEST_CONTEXT((has_read ? "read" : "not read")) {
+      store.state.clear();
+      starts_with_account();
+      message("1");
+      message("2");
+      works();
+      auto x = attached("garden");
+      x.history->reads_slowly = true;
+      sends(x, "<presence/>");
+      works();
+      BOOST_TEST(bodies(x) == "12");
+      auto y = attached("garden");
+      BOOST_TEST((x.history->ended == std::vector{errc::conflict}));
+      sends(y, "<presence/>");
+      message("3"); // comes behind those, whoever gets them
+      works();
+      BOOST_TEST(bodies(y).empty());
+      BOOST_REQUIRE(x.history->pages.size() == 1u);
+      if (has_read)
+        x.history->pages[0].deliver(msg::written{});
+      else
+        x.history->pages[0].deliver(caf::make_error(caf::sec::runtime_error));
+      works();
+      BOOST_TEST(bodies(y) == (has_read ? "3" : "123"));
+      BOOST_TEST(described("offline messages") == "0");
+      ends(it);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(another_who_is_there_gets_what_one_that_goes_has_not_read) {
+  for (auto says_so : {true, false})
+    BOOST_TEST_CONTEXT((says_so ? "as it says" : "and could not say so any more")) {
+      store.state.clear();
+      starts_with_account();
+      message("1");
+      works();
+      auto x = attached("garden"), y = attached("street");
+      x.history->reads_slowly = true;
+      sends(x, "<presence/>");
+      works();
+      sends(y, "<presence/>");
+      works();
+      BOOST_TEST(bodies(y).empty());
+      if (says_so)
+        x.history->pages.at(0).deliver(caf::make_error(caf::sec::runtime_error));
+      settle();
+      send(it, msg::detach{x.full, server.session_number(x.actor->id()), {}, true});
+      works();
+      BOOST_TEST(bodies(y) == "1");
+      BOOST_TEST(described("offline messages") == "0");
+      ends(it);
+    }
+}
+
 // -- order --
 
 BOOST_AUTO_TEST_CASE(one_who_asks_and_asks_fills_its_own_line_only) {
