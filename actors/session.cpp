@@ -42,7 +42,8 @@ std::vector<std::string> vouched_for(const net::tls_facts& facts) {
 struct handled_one {
   stream_control& control;
   net::transport* transport;
-  ~handled_one() { control.take_waiting(transport); }
+  std::uint32_t weight;
+  ~handled_one() { control.take_waiting(transport, weight); }
 };
 
 } // namespace
@@ -76,7 +77,8 @@ session::behavior_type session::make_behavior() {
       [](const msg::drained&) { self().stored_has_gone_out(); },
       [](const msg::received& x) {
         auto& me = self();
-        auto done = handled_one{*me.control_, me.transport_.get()};
+        auto weight = stream_control::weight_of(x.what.bytes().size());
+        auto done = handled_one{*me.control_, me.transport_.get(), weight};
         if (me.ended_)
           return;
         if (me.negotiating_)
@@ -625,7 +627,7 @@ msg::description session::describe() const {
       {"interested in the block list", wants_blocks_ ? "yes" : "no"},
       {"directed presence", std::to_string(directed_ ? directed_->size() : 0)},
       {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
-      {"elements waiting", std::to_string(control_->waiting.load())},
+      {"input waiting, in elements of at most 4 KiB", std::to_string(control_->waiting.load())},
       {"account known", user_ ? "yes" : "no"},
       {"features of the client", features_ ? std::to_string(features_->size()) + ", verified" : "not known"},
   };

@@ -36,9 +36,17 @@ user::behavior_type user::make_behavior() {
   guarded([this] { load(gathering_ != nullptr); });
   // One set for all users.
   static const auto handlers = behavior_type{
-      [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::deliver& x) {
+        auto& me = self();
+        me.has_come(x.what);
+        me.deliver(x.what);
+      },
       [](const msg::deliver_for_good& x) { return self().deliver_for_good(x.what); },
-      [](const msg::show& x) { self().deliver(x.what, x.hidden_from); },
+      [](const msg::show& x) {
+        auto& me = self();
+        me.has_come(x.what);
+        me.deliver(x.what, x.hidden_from);
+      },
       [](const msg::sent& x) { self().sent(x); },
       [](const msg::attach& x) -> caf::result<msg::attached> {
         auto& me = self();
@@ -175,6 +183,7 @@ bool user::must_wait(caf::mailbox_element& x) {
 }
 
 void user::restart() {
+  foreign_bytes_ = 0;
   // Nobody who waits for an answer waits for ever.
   reload_when_drained_ = true;
   for (auto lost = std::exchange(pending_, {}); !lost.empty();)
@@ -283,6 +292,7 @@ msg::description user::describe() const {
     if (offline_flush_ != 0 && one.id == offline_flush_to_)
       add("offline messages go to", views_[std::size_t(&one - bound_.data())].full.resource());
   add("commits under way", pending_.size());
+  add("bytes of others that wait", held_bytes_);
   for (auto& one : views_)
     add("session", std::string{one.full.resource()} +
                        (one.available ? ", priority " + std::to_string(one.priority) : ", not available"));
@@ -481,7 +491,7 @@ bool user::commit(write_set changes, continuation then) {
   if (pending_.empty())
     then(errc::item_not_found);
   else
-    pending_.push_back({next_ticket_++, std::move(then), errc::item_not_found});
+    pending_.push_back({next_ticket_++, std::move(then), errc::item_not_found, {}, {}, {}, held_now()});
   return false;
 }
 
@@ -500,7 +510,7 @@ bool user::submit(write_set changes, continuation then) {
       return false;
     }
   }
-  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, turn_});
+  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, turn_, held_now()});
   note_idleness();
   return bool(taken);
 }
@@ -525,6 +535,7 @@ void user::committed(const msg::committed& x) {
 
 void user::finish(pending one, errc failure) {
   waiting_for_commits_ -= std::uint32_t(one.after.size());
+  held_bytes_ -= one.bytes;
   turn_ = std::move(one.turn);
   one.then(failure);
   turn_ = nullptr;
@@ -540,6 +551,7 @@ void user::after_commits(continuation then) {
   pending_.back().after.push_back([this, then = std::move(then), turn = turn_](errc failure) {
     then(failure == errc::none && reload_when_drained_ ? errc::internal_server_error : failure);
   });
+  pending_.back().bytes += held_now();
   ++waiting_for_commits_;
 }
 
@@ -563,12 +575,13 @@ void user::read(std::function<void(const reader&, msg::was_read&)> read, read_co
     answer->failure = taken.code();
     return then(*answer);
   }
-  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(then), turn_});
+  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(then), turn_, held_now()});
   note_idleness();
 }
 
 void user::fail_reads() {
   for (auto& [ticket, one] : std::exchange(reads_, {})) {
+    held_bytes_ -= one.bytes;
     auto failed = msg::was_read{ticket};
     failed.failure = errc::internal_server_error;
     one.then(failed);
@@ -580,8 +593,11 @@ void user::was_read(const msg::was_read& x) {
   if (!found)
     return;
   auto one = std::move(found.mapped());
+  held_bytes_ -= one.bytes;
   turn_ = std::move(one.turn);
+  foreign_bytes_ = one.bytes;
   one.then(x);
+  foreign_bytes_ = 0;
   turn_ = nullptr;
   note_idleness();
 }

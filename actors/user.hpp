@@ -15,6 +15,8 @@
 #include "protocol/blocklist.hpp"
 #include "protocol/roster.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -38,6 +40,12 @@ public:
   behavior_type make_behavior() override;
   const jid& account() const noexcept { return account_; }
 
+  // For its shard, which counts what it sends here of others' stanzas; any thread.
+  void expects(const stanza& x) noexcept { coming_bytes_.fetch_add(bytes_of(x), std::memory_order_relaxed); }
+  std::size_t coming_bytes() const noexcept {
+    return std::size_t(std::max(coming_bytes_.load(std::memory_order_relaxed), 0));
+  }
+
   // For the shard's `idle_queue`.
   void hold() noexcept { caf::intrusive_ptr_add_ref(ctrl()); }
   void let_go() noexcept { caf::intrusive_ptr_release(ctrl()); }
@@ -51,6 +59,9 @@ protected:
 private:
   /// In a handler of `make_behavior`.
   static user& self() noexcept { return current<user>(); }
+  static std::int32_t bytes_of(const stanza& x) noexcept { return std::int32_t(x.tree.bytes().size()); }
+  /// What it expected is here.
+  void has_come(const stanza& x) noexcept { coming_bytes_.fetch_sub(bytes_of(x), std::memory_order_relaxed); }
 
   /// It needs its records; then, after a restart, its sessions; then it serves.
   enum class phase : std::uint8_t { loading, gathering, ready };
@@ -107,6 +118,7 @@ private:
     std::vector<continuation> after = {};  ///< What only waits for it.
     std::vector<jid> contacts = {};        ///< Whose inbound subscription stanzas it ends; see `line`.
     std::shared_ptr<const void> turn = {}; ///< Of what it follows from.
+    std::uint32_t bytes = 0;               ///< Of others' stanzas that all this holds.
   };
   /// What a contact has sent behind a subscription stanza that is being committed: stanzas keep their order (RFC 6120,
   /// 10.1). Subscription stanzas themselves do not wait, as what they change is in memory at once.
@@ -164,7 +176,11 @@ private:
   bool take(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then = {});
   /// Behind the hooks.
   bool take_checked(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then);
+  static std::size_t share_of(const stanza& x);
+  bool has_room(const stanza& x) const;
   bool has_room(const line& in, const stanza& x) const;
+  /// From here on `foreign_bytes_` are held, too.
+  std::uint32_t held_now();
   void wait_for_commit(const jid& contact, const stanza& x);
   void let_through(const jid& contact, std::uint64_t ticket);
   void deliver_now(const stanza& x, std::span<const jid> hidden_from);
@@ -264,14 +280,18 @@ private:
 
   fifo<pending> pending_;
   std::uint32_t waiting_for_commits_ = 0;      ///< What `after` of all these hold, and all lines.
+  std::uint32_t held_bytes_ = 0;               ///< Of others' stanzas that wait for commits, for the disk and in lines.
   std::unique_ptr<std::map<jid, line>> lines_; ///< Of contacts; null: none.
   std::shared_ptr<const void> turn_;           ///< Of what is being handled.
   struct pending_read {
     read_continuation then;
     std::shared_ptr<const void> turn = {};
+    std::uint32_t bytes = 0; ///< As in `pending`.
   };
   std::map<std::uint64_t, pending_read> reads_; ///< By ticket.
   std::uint64_t next_ticket_ = 1;
+  std::uint32_t foreign_bytes_ = 0;           ///< Of a stanza of somebody else, while it is being handled.
+  std::atomic<std::int32_t> coming_bytes_{0}; ///< Of those in the mailbox.
 };
 
 } // namespace xmpp

@@ -230,6 +230,24 @@ BOOST_AUTO_TEST_CASE(lets_a_user_that_fails_and_fails_rest_while_others_are_serv
   BOOST_TEST(waits->value->exists);
 }
 
+BOOST_AUTO_TEST_CASE(refuses_large_stanzas_for_a_user_long_before_there_are_many) {
+  looks_up(romeo);
+  send(handle_of(romeo), msg::fail_now{}); // it waits for a decision from now on
+  auto mercutio = "mercutio@example.com"_jid;
+  auto large =
+      stanza_of("<message type='chat'><body>" + std::string(250'000, 'x') + "</body></message>", mercutio, romeo);
+  for (auto i = 0; i < 33; ++i)
+    send(it, msg::deliver{large});
+  BOOST_TEST(user_of(mercutio) == 0u);
+  send(it, msg::deliver{large});
+  BOOST_TEST(user_of(mercutio) != 0u); // who is told
+  send(handle_of(romeo), msg::verdict{});
+  works();
+  BOOST_TEST(user_of(mercutio) == 0u);
+  send(it, msg::deliver{large}); // There is room again.
+  BOOST_TEST(user_of(mercutio) == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(refuses_stanzas_for_a_user_that_does_not_keep_up) {
   looks_up(romeo);
   auto busy = handle_of(romeo);

@@ -826,6 +826,36 @@ BOOST_AUTO_TEST_CASE(another_who_is_there_gets_what_one_that_goes_has_not_read) 
 
 // -- order --
 
+BOOST_AUTO_TEST_CASE(what_waits_for_a_commit_is_bounded_in_bytes) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  auto errors = [&] {
+    return std::count_if(shard->delivered.begin(), shard->delivered.end(),
+                         [](auto& one) { return one.type == stanza_type::error; });
+  };
+  auto large = std::string(250'000, 'x');
+  auto is_changed = [&] {
+    sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>");
+  };
+  is_changed();
+  for (auto i = 0; i < 20; ++i)
+    arrives("<iq type='get' id='1'><vCard xmlns='vcard-temp'>" + large + "</vCard></iq>", tybalt, romeo);
+  BOOST_TEST(errors() == 4); // of 5 MB
+  message("no request");
+  BOOST_TEST(bodies(x) == "no request");
+  works();
+  BOOST_TEST(described("bytes of others that wait") == "0");
+  shard->delivered.clear();
+  is_changed();
+  for (auto i = 0; i < 10; ++i) // All but the first change nothing.
+    arrives("<presence type='subscribe'><status>" + large + "</status></presence>", tybalt, romeo);
+  BOOST_TEST(errors() == 6); // of 2.5 MB: its line is full
+  works();
+  BOOST_TEST(described("bytes of others that wait") == "0");
+}
+
 BOOST_AUTO_TEST_CASE(one_who_asks_and_asks_fills_its_own_line_only) {
   starts_with_account();
   auto x = attached("garden");
