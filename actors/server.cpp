@@ -12,6 +12,7 @@
 #include "actors/store_accounts.hpp"
 #include "actors/version.hpp"
 #include "cluster/identity.hpp"
+#include "net/certificate.hpp"
 #include "persistence/accounts.hpp"
 #include "persistence/whole_file.hpp"
 #include "protocol/caps.hpp"
@@ -83,6 +84,20 @@ net::accept_limits accept_limits_of(const Listen& listen) {
     limits.total_max = std::uint32_t(std::min<std::uint64_t>(files - reserved_files, UINT32_MAX));
   limits.loopback_is_exempt = listen.loopback_is_exempt;
   return limits;
+}
+
+/// Files of those that clients refuse by now.
+std::vector<std::string> expired_certificates(const config& options) {
+  auto result = std::vector<std::string>{};
+  for (auto& one : options.hosts)
+    for (auto i = std::size_t{0}; i < one.certificate_files.size(); ++i) {
+      auto& file = one.certificate_files[i];
+      auto report =
+          net::inspect_certificate(file.string(), (i < one.key_files.size() ? one.key_files[i] : file).string());
+      if (report && report->not_after_s <= now_ms() / 1000)
+        result.push_back(file.string());
+    }
+  return result;
 }
 
 } // namespace
@@ -267,7 +282,7 @@ result<void> server::start_actors(const config& options) {
         return where.error();
       auto fd = net::listen(*where, {int(options.listen.backlog), false});
       if (!fd)
-        return error{errc::conflict, fd.why()};
+        return error{errc::conflict, fd.why() + "\n-> " + std::string{port_remedy}};
       auto what = listening{};
       auto actual = net::local_address(fd->get());
       what.where = actual ? *actual : *where;
@@ -423,6 +438,10 @@ result<std::vector<std::string>> server::reload() {
   lines.push_back("certificates read again");
   for (auto& line : lines)
     log::info("server.reloaded", {{"what", line}});
+  for (auto& file : expired_certificates(*next)) {
+    log::warning("server.certificate_expired", {{"file", file}});
+    lines.push_back(file + " has expired: clients refuse it");
+  }
   return lines;
 }
 

@@ -14,6 +14,8 @@ namespace xmpp {
 namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
+/// For what is being sent from the store to go out, when a successor is there, which waits for the rest.
+constexpr std::uint32_t replaced_grace_ms = 1'000;
 constexpr auto request_timeout = std::chrono::seconds{30};
 /// When it failed, in a cluster.
 constexpr auto attach_again_after = std::chrono::seconds{1};
@@ -41,7 +43,8 @@ std::vector<std::string> vouched_for(const net::tls_facts& facts) {
 struct handled_one {
   stream_control& control;
   net::transport* transport;
-  ~handled_one() { control.take_waiting(transport); }
+  std::uint32_t weight;
+  ~handled_one() { control.take_waiting(transport, weight); }
 };
 
 } // namespace
@@ -75,7 +78,8 @@ session::behavior_type session::make_behavior() {
       [](const msg::drained&) { self().stored_has_gone_out(); },
       [](const msg::received& x) {
         auto& me = self();
-        auto done = handled_one{*me.control_, me.transport_.get()};
+        auto weight = stream_control::weight_of(x.what.bytes().size());
+        auto done = handled_one{*me.control_, me.transport_.get(), weight};
         if (me.ended_)
           return;
         if (me.negotiating_)
@@ -419,12 +423,21 @@ void session::stored_has_gone_out() {
     close_stream();
 }
 
+/// For who waits would keep this actor, and be kept by it, for ever.
+void session::stored_is_lost() {
+  if (stored_output_)
+    for (auto& one : std::exchange(stored_output_->waiting, {}))
+      one.deliver(caf::make_error(caf::sec::runtime_error));
+}
+
 /// What is being sent from the store is waited for a while: or the client, which reads it, would find it there again.
+/// Not behind one that reads too slowly, nor by an actor that has failed, nor when the account is gone.
 bool session::ends_behind_stored(errc reason) {
   if (!stored_output_ || stored_output_->waiting.empty() || negotiating_ || full_.empty() ||
-      (reason != errc::none && reason != errc::system_shutdown))
+      reason == errc::policy_violation || reason == errc::internal_server_error || reason == errc::not_authorized)
     return false;
-  delayed_send(this, std::chrono::milliseconds{close_grace_ms}, msg::go_on{});
+  auto grace_ms = reason == errc::conflict ? replaced_grace_ms : close_grace_ms;
+  delayed_send(this, std::chrono::milliseconds{grace_ms}, msg::go_on{});
   return true;
 }
 
@@ -484,6 +497,7 @@ void session::log_end(std::string_view why, log_level if_not_bound) {
 }
 
 void session::leave() {
+  stored_is_lost(); // Before the account forgets that it goes there.
   if (negotiating_)
     server_.unauthenticated.remove(id());
   if (attaching_)
@@ -543,6 +557,8 @@ user_actor session::way_to_account(const caf::strong_actor_ptr& user) const {
 void session::attach_again() {
   if (full_.empty() || negotiating_)
     return;
+  if (ended_) // Who waited to know what the client has read has forgotten it.
+    return close_stream();
   // Until the account's new owner has answered; one that only lost its state is where it was.
   if (user_ && (!current_sender() || user_->id() != current_sender()->id()))
     user_ = nullptr;
@@ -579,7 +595,19 @@ void session::attach_again() {
 }
 
 void session::on_stop(const std::string&) {
-  end(errc::internal_server_error);
+  if (!ended_)
+    return end(errc::internal_server_error);
+  // It has waited for something, and can do so no longer.
+  if (is_polite_ && transport_)
+    transport_->close("</stream:stream>", close_grace_ms);
+  else if (transport_ && !full_.empty())
+    transport_->close(stored_output_->last_words, close_grace_ms);
+  if (!full_.empty())
+    leave();
+}
+
+void session::on_exit() {
+  stored_is_lost();
 }
 
 void session::on_exit_message(caf::exit_msg&) {
@@ -599,7 +627,7 @@ msg::description session::describe() const {
       {"interested in the block list", wants_blocks_ ? "yes" : "no"},
       {"directed presence", std::to_string(directed_ ? directed_->size() : 0)},
       {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
-      {"elements waiting", std::to_string(control_->waiting.load())},
+      {"input waiting, in elements of at most 4 KiB", std::to_string(control_->waiting.load())},
       {"account known", user_ ? "yes" : "no"},
       {"features of the client", features_ ? std::to_string(features_->size()) + ", verified" : "not known"},
   };

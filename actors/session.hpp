@@ -35,6 +35,7 @@ protected:
   msg::description describe() const override;
   bool must_wait(caf::mailbox_element& x) override;
   void on_exit_message(caf::exit_msg& x) override;
+  void on_exit() override;
 
 private:
   /// In a handler of `make_behavior`.
@@ -63,6 +64,7 @@ private:
   void deliver(const stanza& x);
   caf::result<msg::written> deliver_stored(const msg::deliver_stored& x);
   void stored_has_gone_out();
+  void stored_is_lost();
   bool ends_behind_stored(errc reason);
   void close_stream();
   /// Ends the stream: tells the account, tells the client why, and quits.

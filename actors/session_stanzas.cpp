@@ -169,8 +169,9 @@ void session::iq_from_client(stanza x) {
 }
 
 void session::to_own_account(stanza x, std::vector<jid> directed, bool was_available) {
+  auto weight = stream_control::weight_of(x.tree.bytes().size());
   auto what = msg::sent{std::move(x), server_.session_number(id()), std::move(directed), was_available,
-                        std::make_shared<const turn>(control_, transport_)};
+                        std::make_shared<const turn>(control_, transport_, weight)};
   if (user_)
     send(user_, std::move(what));
   else {

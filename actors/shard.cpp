@@ -15,11 +15,13 @@ namespace xmpp {
 
 namespace {
 
-/// A stanza for an account whose mailbox is longer than this is refused.
+/// A stanza for an account whose mailbox is longer, or would be larger, than this is refused.
 constexpr std::uint32_t user_mailbox_max = 20'000;
+constexpr std::size_t user_mailbox_bytes_max = 8 << 20;
 
 /// What waits while nobody serves the shard, or not yet; more is refused.
 constexpr auto held_max = std::size_t{20'000};
+constexpr auto held_bytes_max = std::size_t{8} << 20;
 /// How long for a node to serve it: clients are told within 2 s (README, "Clustering").
 constexpr auto wait_max = std::chrono::milliseconds{1'500};
 /// How long for sessions to attach, and for users to end.
@@ -59,8 +61,7 @@ shard::shard(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_contex
     log::error("user.gone", {{"account", account.text()}, {"reason", to_string(x.reason)}});
     i->second.actor = start_user(account, true);
     if (auto waiting = std::exchange(i->second.held, nullptr))
-      for (auto& one : *waiting)
-        one(errc::none);
+      release(std::move(*waiting), errc::none);
   });
 }
 
@@ -111,7 +112,7 @@ void shard::ask_to_retire(const jid& account) {
   auto i = users_.find(account.text());
   if (i == users_.end() || i->second.held)
     return;
-  i->second.held = std::make_unique<std::vector<held>>();
+  i->second.held = std::make_unique<queue>();
   send(i->second.actor, msg::retire{});
 }
 
@@ -126,10 +127,13 @@ void shard::retired(const msg::retired& x) {
     demonitor(i->second.actor.address());
     users_.erase(i);
   }
-  if (!waiting)
-    return; // Nobody asked it.
-  for (auto& one : *waiting)
-    one(errc::none);
+  if (waiting) // Else nobody asked it.
+    release(std::move(*waiting), errc::none);
+}
+
+void shard::release(queue x, errc why) {
+  for (auto& one : x.all)
+    one(why);
 }
 
 user_actor shard::start_user(const jid& account, bool behind_pending) {
@@ -161,8 +165,7 @@ void shard::restart() {
     if (auto i = users_.find(account.text()); one.held && i != users_.end() && i->second.actor == one.actor)
       i->second.held = std::move(one.held);
     else if (one.held)
-      for (auto& held : *one.held)
-        held(errc::none);
+      release(std::move(*one.held), errc::none);
 }
 
 void shard::on_stop(const std::string&) {
@@ -189,7 +192,7 @@ msg::description shard::describe() const {
                                                                  : "none"},
            {"duty", std::string{name_of(duty_)}},
            {"term", std::to_string(served_.term)},
-           {"waiting", std::to_string(held_.size())}}};
+           {"waiting", std::to_string(held_.all.size())}}};
 }
 
 std::string_view shard::name_of(duty x) noexcept {
@@ -217,17 +220,30 @@ void shard::pass(const Message& x, const jid& account) {
   if (auto why = refusal(); why != errc::none)
     return refuse(x.what, why);
   auto to = duty_ == duty::serves ? &user_of(account) : nullptr;
-  if constexpr (std::is_same_v<Message, msg::deliver>)
-    if (to && state_of(to->actor).mailbox_size() + (to->held ? to->held->size() : 0) > user_mailbox_max)
-      return refuse(x.what, errc::resource_constraint);
-  if (to && !to->held)
+  auto bytes = x.what.tree.bytes().size();
+  constexpr auto is_of_others = !std::is_same_v<Message, msg::sent>; // Its own sessions have their own bounds.
+  if (to && is_of_others && !has_room(*to, bytes))
+    return refuse(x.what, errc::resource_constraint);
+  if (to && !to->held) {
+    if (is_of_others)
+      state_of(to->actor).expects(x.what);
     return send(to->actor, x);
-  (to ? *to->held : held_).push_back([this, x, account](errc why) {
+  }
+  auto& waiting = to ? *to->held : held_;
+  waiting.bytes += bytes;
+  waiting.all.push_back([this, x, account](errc why) {
     if (why == errc::none)
       pass(x, account);
     else
       refuse(x.what, why);
   });
+}
+
+bool shard::has_room(const entry& x, std::size_t bytes) {
+  auto& its = state_of(x.actor);
+  auto count = its.mailbox_size() + (x.held ? x.held->all.size() : 0);
+  auto all_bytes = its.coming_bytes() + (x.held ? x.held->bytes : 0) + bytes;
+  return count <= user_mailbox_max && all_bytes <= user_mailbox_bytes_max;
 }
 
 template <class Answer, class Message>
@@ -241,7 +257,7 @@ caf::result<Answer> shard::ask(const Message& x, const jid& account) {
   if (auto why = refusal(); why != errc::none)
     promise.deliver(ours(why));
   else
-    (to ? *to->held : held_).push_back([this, promise, x, account](errc why) mutable {
+    (to ? *to->held : held_).all.push_back([this, promise, x, account](errc why) mutable {
       if (why != errc::none)
         promise.deliver(ours(why));
       else if (duty_ == duty::forwards)
@@ -261,9 +277,9 @@ bool shard::forwards() {
 
 /// Why nothing can be held any more.
 errc shard::refusal() const {
-  return duty_ == duty::refuses     ? errc::remote_server_timeout
-         : held_.size() >= held_max ? errc::resource_constraint
-                                    : errc::none;
+  return duty_ == duty::refuses                                          ? errc::remote_server_timeout
+         : held_.all.size() >= held_max || held_.bytes >= held_bytes_max ? errc::resource_constraint
+                                                                         : errc::none;
 }
 
 void shard::refuse(const stanza& x, errc why) {
@@ -302,8 +318,10 @@ void shard::served(const msg::served& x) {
   for (auto& [account, one] : std::exchange(users_, {})) {
     send(one.actor, msg::lose{});
     leaving_.emplace(one.actor->id(), one.actor);
-    if (one.held)
-      std::move(one.held->begin(), one.held->end(), std::back_inserter(held_));
+    if (one.held) {
+      std::move(one.held->all.begin(), one.held->all.end(), std::back_inserter(held_.all));
+      held_.bytes += one.held->bytes;
+    }
   }
   failures_.clear();
   if (!leaving_.empty())
@@ -384,8 +402,7 @@ void shard::begin_wait(duty what, std::chrono::milliseconds time) {
 }
 
 void shard::let_through(errc why) {
-  for (auto& one : std::exchange(held_, {}))
-    one(why);
+  release(std::exchange(held_, {}), why);
 }
 
 } // namespace xmpp

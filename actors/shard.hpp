@@ -39,11 +39,17 @@ protected:
 private:
   /// What waits: goes on, or is refused.
   using held = std::function<void(errc)>;
+  struct queue {
+    std::vector<held> all;
+    std::size_t bytes = 0; ///< Of the stanzas among them.
+  };
   struct entry {
     user_actor actor;
     /// What has come for it since it was asked to end. Null: it was not asked.
-    std::unique_ptr<std::vector<shard::held>> held = {};
+    std::unique_ptr<queue> held = {};
   };
+  static void release(queue x, errc why);
+  static bool has_room(const entry& x, std::size_t bytes);
   /// The account's user, started if need be.
   entry& user_of(const jid& account);
   void ask_to_retire(const jid& account);
@@ -109,7 +115,7 @@ private:
   std::unordered_map<caf::actor_id, user_actor> leaving_; ///< Users that end because it is not served here any more.
   std::unordered_set<std::uint64_t> registering_;         ///< Sessions of this node.
   std::set<std::uint64_t> awaited_;                       ///< Nodes.
-  std::vector<held> held_;                                ///< While nobody serves it, or not yet.
+  queue held_;                                            ///< While nobody serves it, or not yet.
 };
 
 } // namespace xmpp

@@ -141,6 +141,7 @@ void user::change_password(const stanza& x, const stanza& reply, std::string pas
       .then(
           [this, x, reply, created_ms = created_ms_](const msg::derived& d) {
             --before_next_;
+            note_idleness();
             if (d.failure != errc::none)
               return refuse(x, d.failure);
             if (created_ms != created_ms_) // Meanwhile the name has become somebody else's.
@@ -157,6 +158,7 @@ void user::change_password(const stanza& x, const stanza& reply, std::string pas
           },
           [this, x](const caf::error&) {
             --before_next_;
+            note_idleness();
             refuse(x, errc::resource_constraint);
           });
 }

@@ -36,6 +36,8 @@ struct session_history {
   std::vector<errc> ended;
   int asked_again = 0;
   int block_changes = 0;
+  bool reads_slowly = false;                                    ///< A page goes out when the test says so,
+  std::vector<caf::typed_response_promise<msg::written>> pages; ///< by these.
 
   bool has_been_sent(std::string_view part) const {
     for (auto& one : delivered)
@@ -48,10 +50,13 @@ struct session_history {
 inline session_actor::behavior_type remembering_session(session_actor::pointer self,
                                                         std::shared_ptr<session_history> to) {
   return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
-          [to](const msg::deliver_stored& x) {
+          [self, to](const msg::deliver_stored& x) -> caf::result<msg::written> {
             for (auto& [id, what] : x.what)
               to->delivered.push_back(what);
-            return msg::written{};
+            if (!to->reads_slowly)
+              return msg::written{};
+            to->pages.push_back(self->make_response_promise<msg::written>());
+            return to->pages.back();
           },
           [](const msg::drained&) {},
           [](const msg::received&) {},
@@ -291,12 +296,12 @@ struct server_fixture : actor_fixture {
   session_actor session(std::shared_ptr<session_history> history) {
     return system().spawn(remembering_session, std::move(history));
   }
-  static msg::attach attach_of(const jid& full, const session_actor& session) {
+  msg::attach attach_of(const jid& full, const session_actor& session) {
     auto out = msg::attach{};
     out.account = full.bare();
     out.resource = std::string{full.resource()};
     out.session = std::make_shared<session_handle>(session_handle{session});
-    out.session_id = session->id();
+    out.session_id = server.session_number(session->id());
     out.created_ms = 1'000; // as `put_account` says
     return out;
   }
