@@ -53,6 +53,7 @@ struct sent {
   std::uint64_t session_id = 0;
   std::vector<jid> directed = {}; ///< With an unavailable presence: who was sent presence directly, and must know.
   bool was_available = false;     ///< With a presence: before it.
+  bool is_unchecked = false;      ///< The hooks are still to see it: the block list may be changing.
   std::shared_ptr<const void> turn = {}; ///< Held until what follows from it has gone out.
 };
 

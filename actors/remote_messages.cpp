@@ -227,7 +227,7 @@ struct writer {
     must(so_far, !x.what.from.empty(), "a stanza from nobody");
     put_stanza(out, x.what, so_far);
     binary::append_varint(out, x.session_id);
-    put(out, flags({x.was_available}));
+    put(out, flags({x.was_available, x.is_unchecked}));
     put_jids(out, x.directed, so_far);
   }
   void operator()(const msg::attach& x) {
@@ -334,7 +334,9 @@ struct body_reader {
     if (x.what.from.empty())
       in.fail("a stanza from nobody");
     x.session_id = in.varint();
-    x.was_available = flags_below(in, 2) != 0;
+    auto said = flags_below(in, 4);
+    x.was_available = (said & 1) != 0;
+    x.is_unchecked = (said & 2) != 0;
     x.directed = jids(in);
   }
   void operator()(msg::attach& x) {

@@ -387,6 +387,8 @@ void session::deliver(const stanza& x) {
       give_back(x);
     return;
   }
+  if (changes_blocks_ && x.kind == stanza_kind::iq && !x.is_request() && x.id() == *changes_blocks_)
+    changes_blocks_ = nullptr;
   thread_local auto bytes = std::string{};
   bytes.clear();
   x.append_to(bytes);
@@ -514,14 +516,15 @@ void session::leave() {
       transport_->close("</stream:stream>", close_grace_ms);
     quit();
   };
-  auto ask = [&](const auto& whom) {
-    request(whom, caf::infinite, std::move(what))
+  auto ask_shard = [this, let_go, shard = server_.route.shard(full_), what] {
+    request(shard, caf::infinite, what)
         .then([let_go](const msg::detached&) { let_go(); }, [let_go](const caf::error&) { let_go(); });
   };
-  if (user_)
-    ask(user_);
+  if (user_) // It may have ended, as those of removed accounts do; somebody must tell who was shown presence directly.
+    request(user_, caf::infinite, what)
+        .then([let_go](const msg::detached&) { let_go(); }, [ask_shard](const caf::error&) { ask_shard(); });
   else
-    ask(server_.route.shard(full_));
+    ask_shard();
   user_ = nullptr;
   full_ = {};
 }

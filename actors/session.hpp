@@ -82,6 +82,8 @@ private:
   // -- session_stanzas.cpp --
   void received(const element& x);
   void from_client(stanza x);
+  bool is_checked_by_account(const stanza& x) const;
+  void by_kind(stanza x);
   void presence_from_client(stanza x);
   void iq_from_client(stanza x);
   void learn_capabilities(const stanza& presence);
@@ -106,10 +108,11 @@ private:
   struct asked_capabilities {
     std::string id, hash, ver;
   };
-  std::unique_ptr<asked_capabilities> asked_; ///< Null: nothing is asked.
-  caps_cache::features features_;             ///< Of the client, verified; null: not known.
-  std::string lang_;                          ///< Of the stream: that of stanzas which say none.
-  element presence_;                          ///< Its last broadcast one; none: unavailable.
+  std::unique_ptr<asked_capabilities> asked_;   ///< Null: nothing is asked.
+  std::unique_ptr<std::string> changes_blocks_; ///< The id of the last request that does, until it is answered.
+  caps_cache::features features_;               ///< Of the client, verified; null: not known.
+  std::string lang_;                            ///< Of the stream: that of stanzas which say none.
+  element presence_;                            ///< Its last broadcast one; none: unavailable.
   net::address peer_;
   net::tls_choice tls_; ///< The transport forgets its own.
   std::int8_t priority_ = 0;

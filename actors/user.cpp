@@ -18,6 +18,9 @@ namespace {
 
 /// How long a user that lost its state waits for its sessions to register again.
 constexpr auto gathering_max = std::chrono::seconds{2};
+/// Of an account, while the disk fails, which is looked at once a second.
+constexpr auto removal_again_after = std::chrono::milliseconds{1'000};
+constexpr auto removal_tries_max = 60u;
 /// Changes under way; with more, its own devices' next wishes wait.
 constexpr auto pending_max = std::size_t{1'000};
 
@@ -669,27 +672,9 @@ caf::result<msg::outcome> user::remove_account() {
 /// again. Nor do they hear of it before they have heard of what is being committed now.
 void user::remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye) {
   is_removing_ = true;
-  auto fail = [this, then](errc failure) {
-    is_removing_ = false;
-    then(failure);
-  };
-  auto erase = [this, then, goodbye, fail](errc failure) {
+  after_commits([this, x = removal_under_way{std::move(then), std::move(goodbye)}](errc failure) {
     if (failure != errc::none)
-      return fail(failure);
-    is_removing_ = true; // Perhaps this actor has lost its state meanwhile.
-    auto changes = write_set{};
-    accounts::erase(changes, place());
-    submit(std::move(changes), [this, then, goodbye](errc failure) {
-      is_removing_ = false;
-      if (failure == errc::none)
-        removed(goodbye);
-      then(failure);
-      note_idleness();
-    });
-  };
-  after_commits([this, fail, erase](errc failure) {
-    if (failure != errc::none)
-      return fail(failure);
+      return end_removal(x, failure);
     auto ends = std::vector<stanza>{};
     for (auto& item : roster_.items) {
       if (has_to(item.subscription) || item.ask)
@@ -697,8 +682,48 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
       if (has_from(item.subscription))
         ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
     }
-    tell_for_good(std::move(ends), erase);
+    tell_of_removal(std::move(ends), x);
   });
+}
+
+void user::tell_of_removal(std::vector<stanza> ends, removal_under_way x) {
+  is_removing_ = true; // Perhaps this actor has lost its state meanwhile.
+  tell_for_good(ends, [this, ends, x](errc failure) {
+    if (failure == errc::none)
+      return erase_everything(x);
+    try_again_or_end(x, failure, [this, ends](const removal_under_way& again) { tell_of_removal(ends, again); });
+  });
+}
+
+void user::erase_everything(removal_under_way x) {
+  is_removing_ = true;
+  auto changes = write_set{};
+  accounts::erase(changes, place());
+  submit(std::move(changes), [this, x](errc failure) {
+    if (failure == errc::none) {
+      is_removing_ = false;
+      removed(x.goodbye);
+      x.then(failure);
+      return note_idleness();
+    }
+    try_again_or_end(x, failure, [this](const removal_under_way& again) { erase_everything(again); });
+  });
+}
+
+/// While the disk fails: who has been told already would be no contact any more while the account took it for one.
+void user::try_again_or_end(removal_under_way x, errc failure, std::function<void(const removal_under_way&)> again) {
+  auto may_pass = failure == errc::resource_constraint || failure == errc::internal_server_error;
+  if (!may_pass || ++x.failures > removal_tries_max)
+    return end_removal(x, failure);
+  later(removal_again_after, [this, x, again = std::move(again)](errc interrupted) {
+    interrupted == errc::none ? again(x) : end_removal(x, interrupted);
+  });
+}
+
+void user::end_removal(const removal_under_way& x, errc failure) {
+  is_removing_ = false;
+  x.then(failure);
+  note_idleness();
 }
 
 void user::removed(const std::optional<stanza>& goodbye) {

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -158,11 +159,22 @@ private:
   caf::result<msg::outcome> remove_account();
   /// `goodbye`, if any, goes out before the streams end.
   void remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye = std::nullopt);
+  struct removal_under_way {
+    std::function<void(errc)> then;
+    std::optional<stanza> goodbye;
+    unsigned failures = 0;
+  };
+  void tell_of_removal(std::vector<stanza> ends, removal_under_way x);
+  void erase_everything(removal_under_way x);
+  void try_again_or_end(removal_under_way x, errc failure, std::function<void(const removal_under_way&)> again);
+  void end_removal(const removal_under_way& x, errc failure);
   void removed(const std::optional<stanza>& goodbye);
 
   // -- sending --
   /// To whomever it is for: an account's shard, a host's own services, later another server.
   void route(stanza x);
+  /// Runs some time later, with an error if this actor loses its state before.
+  void later(std::chrono::milliseconds time, continuation then);
   /// To accounts here; `then` runs when what follows from it there is durable, or with an error.
   void tell_for_good(std::vector<stanza> what, continuation then);
   /// The error that answers `x`, if one is due.
@@ -218,6 +230,7 @@ private:
   void push_roster(const element& query);
   void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);
+  void tell_contact_first(const stanza& x, const jid& contact);
   void inbound_subscription(const stanza& x);
   void apply(const transition& t, direction way, const jid& contact, const stanza& x, const stanza& asked);
   std::string words_of(const stanza& request) const;
@@ -226,7 +239,10 @@ private:
   // -- user_requests.cpp --
   void sent(const msg::sent& x);
   void handle(const msg::sent& x);
+  void handle_checked(const msg::sent& x);
   void forward(const stanza& x);
+  /// Whether the hooks on what a client sends let it pass; else it has been answered. It may have become another one.
+  bool passes_hooks(stanza& x);
   void answer(const stanza& x);
   void answer_with(const stanza& x, std::optional<std::string> record);
   void change_password(const stanza& x, const stanza& reply, std::string password);

@@ -85,6 +85,9 @@ struct shard_history {
   std::vector<msg::served> served;
   std::vector<std::string> order; ///< Of what came.
   int lookups = 0, attached = 0;
+  errc for_good = errc::none;  ///< What becomes of what is to be,
+  bool holds_for_good = false; ///< or nothing yet.
+  std::vector<caf::typed_response_promise<msg::outcome>> held;
 
   /// As one of the stanzas to that address.
   bool has_been_sent(const jid& to, std::string_view part) const {
@@ -100,9 +103,12 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             to->delivered.push_back(x.what);
             to->order.emplace_back(x.what.id());
           },
-          [to](const msg::deliver_for_good& x) {
+          [self, to](const msg::deliver_for_good& x) -> caf::result<msg::outcome> {
             to->delivered.push_back(x.what);
-            return msg::outcome{};
+            if (!to->holds_for_good)
+              return msg::outcome{to->for_good};
+            to->held.push_back(self->make_response_promise<msg::outcome>());
+            return to->held.back();
           },
           [to](const msg::show& x) { to->delivered.push_back(x.what); },
           [to](const msg::sent& x) { to->sent.push_back(x.what.serialize()); },

@@ -490,6 +490,47 @@ BOOST_AUTO_TEST_CASE(an_account_that_is_removed_takes_everything_with_it) {
   BOOST_TEST(has_retired());
 }
 
+BOOST_AUTO_TEST_CASE(a_removal_that_the_disk_does_not_take_is_tried_until_it_does) {
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  auto x = attached("garden");
+  auto done = asks<msg::outcome>(it, msg::remove_account{romeo});
+  store.unwritable = errc::resource_constraint; // Only now: juliet has been told.
+  works();
+  BOOST_TEST(!done->has_come());
+  passes(1s);
+  works();
+  BOOST_TEST(!done->has_come());
+  store.unwritable = errc::none;
+  passes(1s);
+  works();
+  BOOST_REQUIRE(done->has_come());
+  BOOST_TEST((done->value->failure == errc::none));
+  BOOST_TEST(store.state.empty());
+  BOOST_TEST((x.history->ended == std::vector{errc::not_authorized}));
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_that_contacts_can_not_be_told_is_given_up_in_the_end) {
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  shard->for_good = errc::internal_server_error;
+  auto done = asks<msg::outcome>(it, msg::remove_account{romeo});
+  works();
+  for (auto i = 0; i < 30; ++i, passes(1s))
+    BOOST_TEST(!done->has_come());
+  for (auto i = 0; i < 40; ++i)
+    passes(1s);
+  BOOST_REQUIRE(done->has_come());
+  BOOST_TEST((done->value->failure == errc::internal_server_error));
+  message("1"); // The account is there as before.
+  works();
+  BOOST_TEST(described("offline messages") == "1");
+}
+
 // -- messages for nobody --
 
 BOOST_AUTO_TEST_CASE(keeps_messages_until_somebody_is_there_and_new_ones_come_behind_them) { // XEP-0160
@@ -1018,6 +1059,99 @@ BOOST_AUTO_TEST_CASE(blocks_that_come_in_one_go_all_count) {
   attaches_again(x, true);
   message("1");
   BOOST_TEST(bodies(x).empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_a_blocked_contact_s_subscription_counts_and_is_not_shown) { // XEP-0191, 3.3
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  auto x = attached("garden");
+  sends(x, "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>");
+  sends(x, "<presence/>");
+  sends(x, "<iq type='set' id='2'><block xmlns='urn:xmpp:blocking'><item jid='juliet@example.com'/></block></iq>");
+  works();
+  x.history->delivered.clear();
+  shard->delivered.clear();
+  arrives("<presence type='unsubscribe'/>", juliet, romeo);
+  arrives("<presence type='unsubscribed'/>", juliet, romeo);
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  works();
+  auto roster = load_user(simulated_reader{store, true}, {0, romeo})->roster;
+  BOOST_TEST((roster.find(juliet.text())->subscription == subscription::none));
+  BOOST_TEST(roster.pending.empty());
+  for (auto& one : x.history->delivered)
+    BOOST_TEST((one.kind == stanza_kind::iq), one.serialize()); // pushes
+  BOOST_TEST(shard->delivered.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_behind_a_change_of_the_block_list_is_judged_by_the_new_one) { // RFC 6120, 10.1
+  starts_with_account();
+  auto x = attached("garden");
+  auto behind = [&](const std::string& command) {
+    sends(x, "<iq type='set' id='1'><" + command + " xmlns='urn:xmpp:blocking'><item jid='juliet@example.com'/></" +
+                 command + "></iq>");
+    auto what = msg::sent{stanza_of("<message id='2'><body>1</body></message>", x.full, juliet), x.actor->id()};
+    what.turn = std::make_shared<const int>();
+    what.is_unchecked = true; // as its session leaves it
+    send(it, std::move(what));
+    works();
+  };
+  behind("block");
+  BOOST_TEST(shard->delivered.empty());
+  BOOST_REQUIRE(x.history->delivered.size() == 2u);
+  BOOST_TEST(x.history->delivered[0].id() == "1");
+  BOOST_TEST(x.history->delivered[1].serialize().find("<not-acceptable") != std::string::npos);
+  behind("unblock");
+  BOOST_TEST(shard->has_been_sent(juliet, "<body>1</body>"));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_did_not_come_to_its_contact_can_be_given_again) {
+  put_account(romeo);
+  put_contact(subscription::from);
+  starts();
+  works();
+  auto x = attached("garden");
+  shard->for_good = errc::resource_constraint;
+  sends(x, "<presence type='unsubscribed' id='1'/>", juliet);
+  works();
+  BOOST_REQUIRE(!x.history->delivered.empty());
+  BOOST_TEST(x.history->delivered.back().serialize().find("resource-constraint") != std::string::npos);
+  auto state = [&] {
+    return load_user(simulated_reader{store, true}, {0, romeo})->roster.find(juliet.text())->subscription;
+  };
+  BOOST_TEST((state() == subscription::from));
+  shard->for_good = errc::none;
+  shard->delivered.clear();
+  sends(x, "<presence type='unsubscribed' id='2'/>", juliet);
+  works();
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribed'"));
+  BOOST_TEST((state() == subscription::none));
+}
+
+BOOST_AUTO_TEST_CASE(who_is_being_removed_and_asks_again_is_no_subscriber) {
+  put_account(romeo);
+  put_contact(subscription::from);
+  starts();
+  works();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  shard->holds_for_good = true;
+  sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='juliet@example.com' "
+           "subscription='remove'/></query></iq>");
+  shard->delivered.clear();
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  works();
+  for (auto& one : shard->delivered)
+    BOOST_TEST((one.type != stanza_type::subscribed));
+  shard->holds_for_good = false;
+  for (auto& one : shard->held)
+    one.deliver(msg::outcome{});
+  shard->held.clear();
+  works();
+  BOOST_TEST(!load_user(simulated_reader{store, true}, {0, romeo})->roster.find(juliet.text()));
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribed'")); // To what it asked since.
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_goes_while_its_account_rests_is_seen_to_go) {
