@@ -72,7 +72,7 @@ struct simulated_node final : coordinator_surroundings {
     leaderships[shard] = std::move(on_leadership);
     return carrier;
   }
-  std::shared_ptr<group_member> member_of(shard_id shard) override {
+  std::shared_ptr<xmpp::group_member> member_of(shard_id shard) override { // <grp.h> has one, too
     auto i = members.find(shard);
     return i == members.end() ? nullptr : i->second;
   }

@@ -84,14 +84,14 @@ struct one_session : server_fixture {
   }
   void says(const std::string& xml) { send(it, msg::received{*parse_stored(xml)}); }
   void signs_in() {
-    auto made = system().spawn<session>(caf::strong_actor_ptr{parent}, std::ref(server), control, net::address{});
-    static_cast<session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
+    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server), control, net::address{});
+    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
     it = made;
     opens();
     says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>");
     opens();
     says("<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
-    BOOST_REQUIRE(client->said.find("of-the-next</jid>") != std::string::npos);
+    BOOST_REQUIRE_MESSAGE(client->said.find("of-the-next</jid>") != std::string::npos, client->said);
   }
   /// A page from its account's store.
   std::shared_ptr<answer<msg::written>> is_sent_page() {

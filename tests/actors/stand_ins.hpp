@@ -137,7 +137,10 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             to->order.emplace_back("registered");
           },
           [](const msg::waited&) {},
-          [](const msg::tick&) {},
+          [to](const msg::tick&) { // Now it is done.
+            for (auto& one : std::exchange(to->held, {}))
+              one.deliver(msg::outcome{to->for_good});
+          },
           [](const msg::child_failed&) {},
           [](const msg::verdict&) {},
           [](const msg::fail_now&) {},
@@ -148,7 +151,7 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
 
 /// What is committed, in memory. Nothing happens before the test says so.
 struct simulated_store {
-  shard_id shard = 0;           ///< Whose it is.
+  shard_id shard = 0; ///< Whose it is.
   std::map<std::string, std::string, std::less<>> state;
   bool is_cold = true;          ///< Nothing is in memory: whoever may not wait is told so.
   errc unreadable = errc::none; ///< Reads fail with it,

@@ -19,8 +19,11 @@ hasher_actor::behavior_type busy_hasher(hasher_actor::pointer self,
             asked->push_back(self->make_response_promise<msg::derived>());
             return asked->back();
           },
-          [](const msg::verdict&) {}, [](const msg::fail_now&) {},
-          [](const msg::describe&) { return msg::description{}; }};
+          [asked](const msg::verdict&) { // now
+            for (auto& one : std::exchange(*asked, {}))
+              one.deliver(msg::derived{errc::none, "new keys"});
+          },
+          [](const msg::fail_now&) {}, [](const msg::describe&) { return msg::description{}; }};
 }
 
 struct one_user : server_fixture {
@@ -112,13 +115,14 @@ struct one_user : server_fixture {
     asks<msg::attached>(it, what);
   }
   /// Its password is to be changed; who derives what is stored has not answered.
-  std::shared_ptr<std::vector<caf::typed_response_promise<msg::derived>>> changes_password(const client& x) {
+  hasher_actor changes_password(const client& x) {
     auto asked = std::make_shared<std::vector<caf::typed_response_promise<msg::derived>>>();
-    server.hashers.set(0, system().spawn(busy_hasher, asked));
+    auto hasher = system().spawn(busy_hasher, asked);
+    server.hashers.set(0, hasher);
     sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>romeo</username>"
              "<password>new</password></query></iq>");
     BOOST_REQUIRE(asked->size() == 1u);
-    return asked;
+    return hasher;
   }
   void fails_and_restarts() {
     send(it, msg::fail_now{});
@@ -706,10 +710,10 @@ BOOST_AUTO_TEST_CASE(answers_to_its_sessions_wait_for_them_after_a_failure) {
   starts_with_account();
   auto x = attached("garden");
   registers(x);
-  auto derived = changes_password(x);
+  auto hasher = changes_password(x);
   send(it, msg::fail_now{});
   store.refuses = errc::storage_failure; // So what is derived fails at once.
-  derived->front().deliver(msg::derived{errc::none, "new keys"});
+  send(hasher, msg::verdict{});
   send(it, msg::verdict{});
   works();
   BOOST_TEST(described("phase") == "gathering");
@@ -791,13 +795,13 @@ BOOST_AUTO_TEST_CASE(does_not_retire_while_it_has_something_to_do) {
 BOOST_AUTO_TEST_CASE(does_not_retire_while_a_password_is_being_changed) {
   starts_with_account();
   auto x = attached("garden");
-  auto derived = changes_password(x);
+  auto hasher = changes_password(x);
   send(it, msg::fail_now{}); // so that nothing else is under way
   send(it, msg::verdict{});
   works();
   send(it, msg::retire{});
   BOOST_TEST(!has_retired());
-  derived->front().deliver(msg::derived{errc::none, "new keys"});
+  send(hasher, msg::verdict{});
   works();
   auto found = asks<msg::found>(it, msg::lookup{romeo});
   works();
@@ -1146,9 +1150,7 @@ BOOST_AUTO_TEST_CASE(who_is_being_removed_and_asks_again_is_no_subscriber) {
   for (auto& one : shard->delivered)
     BOOST_TEST((one.type != stanza_type::subscribed));
   shard->holds_for_good = false;
-  for (auto& one : shard->held)
-    one.deliver(msg::outcome{});
-  shard->held.clear();
+  send(server.route.shard(0), msg::tick{});
   works();
   BOOST_TEST(!load_user(simulated_reader{store, true}, {0, romeo})->roster.find(juliet.text()));
   BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribed'")); // To what it asked since.
