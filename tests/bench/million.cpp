@@ -16,8 +16,8 @@
 // same work as ever (it never runs the slow function), the clients less.
 //
 // CPU is user and system of the whole process. Memory is what has been added since before the first session: `in use`
-// is what was asked of malloc (rounded up to its sizes), `resident` what the kernel gave. The transport itself is not
-// in it: a real one over TCP (net::connection) adds what the last line says.
+// is what was asked of malloc (with its headers), `resident` what the kernel gave. The transport itself is not in it:
+// a real one over TCP (net::connection) adds what the last line says.
 //
 // The CPU per message has two columns: between any two of all sessions, where memory is touched that no cache holds;
 // and between 10,000 of them, where a difference would mean that something searches through all.
@@ -38,7 +38,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <jemalloc/jemalloc.h>
+#include <malloc.h>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -80,16 +80,8 @@ std::size_t resident_bytes() {
 }
 
 std::size_t bytes_in_use() {
-  auto epoch = std::uint64_t{1}; // the statistics are those of the last one
-  auto bytes = std::size_t{0}, size = sizeof(bytes);
-  if (::mallctl("epoch", nullptr, nullptr, &epoch, sizeof(epoch)) != 0 ||
-      ::mallctl("stats.allocated", &bytes, &size, nullptr, 0) != 0)
-    give_up("jemalloc does not tell what is in use");
-  return bytes;
-}
-
-void give_back_unused() {
-  (void)::mallctl(("arena." + std::to_string(MALLCTL_ARENAS_ALL) + ".purge").c_str(), nullptr, nullptr, nullptr, 0);
+  auto x = ::mallinfo2();
+  return x.uordblks + x.hblkhd;
 }
 
 std::string local_of(std::uint32_t number) {
@@ -418,7 +410,7 @@ void measure(server& running, std::uint32_t sessions_max, std::uint32_t messages
   auto sessions = caf::strong_actor_ptr{};
   while (!(sessions = sessions_supervisor()))
     std::this_thread::yield();
-  give_back_unused();
+  ::malloc_trim(0);
   auto in_use = bytes_in_use(), resident = resident_bytes();
 
   std::printf("\n%10s %12s %16s %16s %16s %16s\n", "sessions", "sign-in us", "in use, bytes", "resident, bytes",
@@ -458,7 +450,7 @@ void measure(server& running, std::uint32_t sessions_max, std::uint32_t messages
   std::printf("afterwards: %zu users, %zu sessions; left of each: %.0f bytes in use, %.0f resident\n",
               registry::instance().count(actor_kind::user), registry::instance().count(actor_kind::session),
               (double(bytes_in_use()) - double(in_use)) / there, (double(resident_bytes()) - double(resident)) / there);
-  give_back_unused();
+  ::malloc_trim(0);
   std::printf("given back to the kernel when asked: all but %.0f bytes of each\n",
               (double(resident_bytes()) - double(resident)) / there);
   std::printf("not in the table: net::connection, %zu bytes of its own\n", sizeof(net::connection));
