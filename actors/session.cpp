@@ -378,6 +378,7 @@ void session::write(std::string_view bytes) {
     return;
   count(metrics::instance().slow_readers);
   log::info("session.slow_reader", {{"jid", full_.text()}, {"address", peer_.text()}});
+  stored_is_lost();
   end(errc::policy_violation, "you read too slowly");
 }
 
@@ -433,10 +434,10 @@ void session::stored_is_lost() {
 }
 
 /// What is being sent from the store is waited for a while: or the client, which reads it, would find it there again.
-/// Not behind one that reads too slowly, nor by an actor that has failed, nor when the account is gone.
+/// Not when the account is gone.
 bool session::ends_behind_stored(errc reason) {
   if (!stored_output_ || stored_output_->waiting.empty() || negotiating_ || full_.empty() ||
-      reason == errc::policy_violation || reason == errc::internal_server_error || reason == errc::not_authorized)
+      reason == errc::not_authorized)
     return false;
   auto grace_ms = reason == errc::conflict ? replaced_grace_ms : close_grace_ms;
   delayed_send(this, std::chrono::milliseconds{grace_ms}, msg::go_on{});
@@ -598,9 +599,9 @@ void session::attach_again() {
 }
 
 void session::on_stop(const std::string&) {
+  stored_is_lost(); // This actor can wait for nothing any more.
   if (!ended_)
     return end(errc::internal_server_error);
-  // It has waited for something, and can do so no longer.
   if (is_polite_ && transport_)
     transport_->close("</stream:stream>", close_grace_ms);
   else if (transport_ && !full_.empty())
@@ -611,6 +612,8 @@ void session::on_stop(const std::string&) {
 
 void session::on_exit() {
   stored_is_lost();
+  if (!full_.empty()) // Killed: else it has left.
+    server_.sessions.remove(full_, session_actor{this});
 }
 
 void session::on_exit_message(caf::exit_msg&) {

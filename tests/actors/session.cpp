@@ -88,7 +88,7 @@ struct one_session : server_fixture {
     static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
     it = made;
     opens();
-    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>");
+    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'>=</auth>");
     opens();
     says("<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
     BOOST_REQUIRE_MESSAGE(client->said.find("of-the-next</jid>") != std::string::npos, client->said);
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(says_when_a_page_has_gone_out) {
 }
 
 BOOST_AUTO_TEST_CASE(ends_when_what_came_from_the_store_has_gone_out) {
-  for (auto why : {errc::none, errc::conflict, errc::system_shutdown, errc::not_well_formed}) {
+  for (auto why : {errc::none, errc::conflict, errc::system_shutdown, errc::not_well_formed, errc::policy_violation}) {
     BOOST_TEST_CONTEXT(condition_name(why)) {
       *client = slow_client{};
       if (!it)

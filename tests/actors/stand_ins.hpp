@@ -37,7 +37,9 @@ struct session_history {
   int asked_again = 0;
   int block_changes = 0;
   bool reads_slowly = false;                                    ///< A page goes out when the test says so,
-  std::vector<caf::typed_response_promise<msg::written>> pages; ///< by these.
+  std::vector<caf::typed_response_promise<msg::written>> pages; ///< by these, when it
+  enum class page_end : std::uint8_t { read, lost, forgotten };
+  page_end next_page = page_end::read; ///< is told `msg::drained`.
 
   bool has_been_sent(std::string_view part) const {
     for (auto& one : delivered)
@@ -58,7 +60,13 @@ inline session_actor::behavior_type remembering_session(session_actor::pointer s
             to->pages.push_back(self->make_response_promise<msg::written>());
             return to->pages.back();
           },
-          [](const msg::drained&) {},
+          [to](const msg::drained&) { // A promise is kept by nobody but its own actor.
+            for (auto& one : std::exchange(to->pages, {}))
+              if (to->next_page == session_history::page_end::read)
+                one.deliver(msg::written{});
+              else if (to->next_page == session_history::page_end::lost)
+                one.deliver(caf::make_error(caf::sec::runtime_error));
+          },
           [](const msg::received&) {},
           [](const msg::stream_opened&) {},
           [](const msg::stream_broken&) {},
