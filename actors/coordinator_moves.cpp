@@ -84,6 +84,15 @@ void coordinator::move_on(shard_id shard) {
       log::debug("cluster.step_refused",
                  {{"group", cluster::title(shard)}, {"step", cluster::name_of(at)}, {"why", whys[std::size_t(x)]}});
   };
+  // Else it is made to.
+  auto has_caught_up = [&](cluster::node_id who) {
+    auto i = std::ranges::find(last.members, who, [](auto& x) { return x.member.id; });
+    if (i == last.members.end() || i->member.role == raft::role::voter || i->catch_up_progress == 3)
+      return true;
+    if (i->catch_up_progress != 1)
+      member->catch_up(who, told);
+    return false;
+  };
   switch (next->at) {
   case cluster::step::add_spare:
     for (auto who : next->who)
@@ -93,14 +102,9 @@ void coordinator::move_on(shard_id shard) {
       }
     return done(0);
   case cluster::step::catch_up:
-    for (auto who : next->who) {
-      auto i = std::ranges::find(last.members, who, [](auto& x) { return x.member.id; });
-      if (i == last.members.end() || i->member.role == raft::role::voter || i->catch_up_progress == 3)
-        continue;
-      if (i->catch_up_progress != 1)
-        member->catch_up(who, told);
-      return;
-    }
+    for (auto who : next->who)
+      if (!has_caught_up(who))
+        return;
     return done(0);
   case cluster::step::promote:
     if (next->who.empty())
@@ -108,10 +112,13 @@ void coordinator::move_on(shard_id shard) {
     if (auto i = find(next->who.front()); i != members.end()) {
       if (i->role == raft::role::voter)
         return done(i->id);
+      if (!has_caught_up(i->id)) // With an earlier leader it had.
+        return;
       i->role = raft::role::voter;
-      member->change(std::move(members), told);
+    } else {
+      members.push_back({next->who.front(), raft::role::spare}); // What an earlier leader had changed was not kept.
     }
-    return;
+    return member->change(std::move(members), told);
   case cluster::step::transfer_leader:
     if (next->who.empty())
       return done(0);
