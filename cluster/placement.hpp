@@ -31,7 +31,15 @@ struct observed_node {
   std::uint64_t contact_age_ms = 0;            ///< Since it was last heard; 0 for the observer itself.
   std::uint64_t steady_ms = ~std::uint64_t{0}; ///< Since it was last lost, or started.
   bool disk_ok = true;
-  std::optional<std::uint64_t> sessions; ///< For `cluster status`.
+
+  // For `cluster status`, of those who have reported since their link came up.
+  struct said {
+    std::uint64_t sessions = 0;
+    std::uint64_t disk_free_bytes = 0, disk_used_bytes = 0; ///< 0: not known.
+    std::uint64_t state_version = 0, up_s = 0;
+    std::string disk_words = {};
+  };
+  std::optional<said> says = {};
 };
 
 struct observed_shard {
