@@ -12,6 +12,7 @@
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -77,6 +78,7 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   };
   on.on_down = [this](cluster::node_id peer, const std::string& why) {
     exchange_->on_down(peer);
+    questions_.on_down(peer);
     caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::link_changed{peer, false, why});
   };
   on.on_stranger = [](const net::address& from, const std::string& why) {
@@ -161,6 +163,17 @@ void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)>
   });
 }
 
+void cluster_node::measure(std::function<void(const sizes&)> done) {
+  server_.storage->run(0, [done = std::move(done)](store* db) -> result<void> {
+    try {
+      if (db)
+        done({db->state_bytes(), db->disk_bytes()});
+    } catch (const std::filesystem::filesystem_error&) { // A file came or went meanwhile: the next look will do.
+    }
+    return {};
+  });
+}
+
 void cluster_node::erase_group(shard_id shard) {
   server_.storage->run(0, [shard](store* db) -> result<void> { return db ? db->erase_group(shard) : result<void>{}; });
 }
@@ -185,8 +198,14 @@ void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::str
   if (on == cluster::channel::normal)
     return exchange_->on_frame(from, bytes);
   auto read = cluster::control::read(bytes);
-  if (!read)
+  if (!read) {
+    questions_.on_unreadable(from, bytes);
     return log::warning("cluster.refused", {{"node", cluster::id_text(from)}, {"why", read.error().text}});
+  }
+  if (auto asked = std::get_if<cluster::control::ask>(&*read))
+    return questions_.on_ask(from, *asked);
+  if (auto answer = std::get_if<cluster::control::answer>(&*read))
+    return questions_.on_answer(from, *answer);
   auto raft = std::get_if<cluster::control::raft>(&*read);
   if (!raft)
     return caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::from_node{from, std::string{bytes}});

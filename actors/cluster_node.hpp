@@ -4,6 +4,7 @@
 
 #include "actors/context.hpp"
 #include "actors/coordinator_surroundings.hpp"
+#include "actors/questions.hpp"
 #include "actors/remote.hpp"
 #include "actors/seat.hpp"
 
@@ -49,6 +50,7 @@ public:
   bool is_up(cluster::node_id peer) const { return links_ && links_->is_up(peer); }
   /// To the same shard's member there.
   void send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk);
+  xmpp::questions& questions() noexcept { return questions_; }
 
   // -- coordinator_surroundings --
   cluster::node_id self() const noexcept override { return self_.node; }
@@ -71,6 +73,7 @@ public:
                                      std::function<void(const leadership&)> on_leadership) override;
   std::shared_ptr<group_member> member_of(shard_id shard) override { return seat_of(shard).member(); }
   replica& system_group() override { return system_; }
+  void measure(std::function<void(const sizes&)> done) override;
 
 private:
   void on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes);
@@ -84,6 +87,8 @@ private:
   std::vector<seat*> seats_; ///< In `server.replicas`.
   seat system_;
   std::unique_ptr<remote::exchange> exchange_;
+  xmpp::questions questions_{
+      [this](cluster::node_id to, std::string_view frame) { return send(to, cluster::channel::bulk, frame); }};
   std::unique_ptr<cluster::links> links_;
   mutable std::mutex mutex_; ///< Guards what follows, and the parts of `self_` that are renewed.
   caf::strong_actor_ptr coordinator_;

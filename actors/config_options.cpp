@@ -198,7 +198,8 @@ const std::vector<option<config>>& server_options() {
         "Streams that `drain` ends each second. More: sooner empty; less: a gentler storm of clients where they go.")
           .in("streams per second", 1, 1'000'000),
       o("server", "drain_host", live, AT(server.drain_host),
-        "Where `drain` sends clients (see-other-host), as host or host:port. Empty: they are only closed."),
+        "Where `drain` sends clients (see-other-host), as host or host:port. Empty: in a cluster to the client_address "
+        "of other nodes, in turn; else, and when none has one, they are only closed."),
       // listen
       o("listen", "c2s", at_restart, AT(listen.c2s),
         "Clients with STARTTLS. * is every address of this machine, IPv4 and IPv6.")
@@ -356,8 +357,8 @@ const std::vector<option<config>>& server_options() {
         "cluster.listen, which then must not be every address.")
           .when(check_reachable),
       o("cluster", "client_address", at_restart, AT(cluster.client_address),
-        "Where clients reach this node when others send them here (see-other-host), as host or host:port. Empty: none "
-        "are sent.")
+        "Where clients reach this node when others drain or stop and send them here (see-other-host), as host or "
+        "host:port. Empty: none are sent.")
           .when(check_client_address),
       o("cluster", "zone", at_restart, AT(cluster.zone),
         "What fails together with this node: a rack, a data centre. A shard's replicas are put into as many zones as "

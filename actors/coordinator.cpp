@@ -12,6 +12,7 @@ namespace {
 constexpr auto tick_time = std::chrono::milliseconds{100};
 /// A leadership that was asked for and has not come by then stays where it is.
 constexpr auto transfer_ms = std::uint64_t{3'000};
+constexpr auto measure_ticks = std::uint64_t{300}; ///< Between two looks at how much there is.
 
 } // namespace
 
@@ -58,6 +59,8 @@ coordinator::behavior_type coordinator::make_behavior() {
         return promise;
       },
       [this](const msg::cluster_look&) { return look(); },
+      [this](const msg::cluster_rebalance&) { return msg::cluster_rebalanced{rebalance()}; },
+      [this](const msg::measured& x) { sizes_ = x.what; },
       [this](const msg::tick&) {
         delayed_send(this, tick_time, msg::tick{});
         tick();
@@ -74,7 +77,6 @@ void coordinator::restart() {
   proposals_.end_all(error{errc::timeout, "the coordinator failed: the outcome is unknown"});
   agreed_bytes_.clear();
   reads_agreed_ = false;
-  has_announced_ = false;
 }
 
 void coordinator::on_stop(const std::string&) {
@@ -99,13 +101,15 @@ msg::description coordinator::describe() const {
 }
 
 msg::cluster_seen coordinator::look() {
+  // This node's as they are now, the others' as they said.
+  seen_.apply(self_id(), own_report(), steady_ms());
   auto links = std::vector<cluster::status::link>{};
-  for (auto& one : node_.link_status()) {
-    auto waiting = std::size_t{one.waiting_for_socket};
-    for (auto bytes : one.waiting)
-      waiting += bytes;
-    links.push_back({self_id(), one.node, one.is_up, waiting,
-                     one.round_trip_us == 0 ? std::nullopt : std::optional{one.round_trip_us}});
+  for (auto& [from, x] : seen_.nodes(steady_ms())) {
+    if (!x.is_linked || !x.report)
+      continue;
+    for (auto& [to, one] : x.report->links)
+      links.push_back({from, to, one.is_up, one.waiting_bytes,
+                       one.round_trip_us == 0 ? std::nullopt : std::optional{one.round_trip_us}});
   }
   return {std::make_shared<const cluster::state>(agreed_), std::make_shared<const cluster::status::report>(report_of(
                                                                agreed_, seen_.seen(steady_ms()), links, now_ms()))};
@@ -145,6 +149,7 @@ void coordinator::tick() {
     hand_over();
   else if (own_leads_.terms.contains(system_shard) && ticks_ % 2 == 0)
     plan();
+  send_clients_away();
   ++ticks_;
 }
 
@@ -157,6 +162,8 @@ void coordinator::every_second() {
   arrange_members(); // Where the disk has failed, once more.
   announce();
   renew_certificate();
+  if (ticks_ % measure_ticks == 0)
+    measure();
 }
 
 } // namespace xmpp

@@ -11,6 +11,27 @@
 
 namespace xmpp {
 
+namespace {
+
+void write_down(const cluster::system_event& x) {
+  using kind = cluster::system_event::kind;
+  switch (x.of) {
+  case kind::member:
+    return log::info("cluster.member", {{"node", x.who}, {"is", x.is}, {"was", x.was}, {"seconds", x.seconds}});
+  case kind::member_says:
+    return log::info("cluster.member_changed", {{"node", x.who}, {"is", x.is}, {"was", x.was}});
+  case kind::move_begun:
+    return log::info("cluster.move_begun", {{"group", x.who}, {"what", x.is}});
+  case kind::move_ended:
+    return log::info("cluster.move_ended",
+                     {{"group", x.who}, {"replicas", x.is}, {"outcome", x.was}, {"seconds", x.seconds}});
+  case kind::setting:
+    return log::info("cluster.setting", {{"name", x.who}, {"is", x.is}, {"was", x.was}});
+  }
+}
+
+} // namespace
+
 void coordinator::read_agreed() {
   if (!members_.contains(system_shard))
     return;
@@ -37,6 +58,8 @@ void coordinator::adopt(cluster::state next) {
   if (next.value(cluster::setting::shard_count) != server_.route.shard_count())
     return log::error("cluster.state_refused", {{"why", "it has another number of shards than this node's store"}});
   auto changes_members = next.members != agreed_.members;
+  for (auto& one : events_.between(agreed_, next, now_ms()))
+    write_down(one);
   agreed_ = std::move(next);
   seen_.expect(agreed_, steady_ms());
   if (auto self = agreed_.find(self_id())) {
@@ -70,19 +93,23 @@ void coordinator::link_with_members() {
 /// What the node says of itself, when it has begun and when it differs from what is known.
 void coordinator::announce() {
   auto self = agreed_.find(self_id());
-  if (!self || leaders_.who_serves(system_shard).node == 0)
+  if (!self || leaders_.who_serves(system_shard).node == 0 || node_.hands_over)
     return;
   auto says = announcement_of(server_.live()->options);
   if (!says)
     return;
   says->id = self_id();
-  auto is_known = self->is == cluster::standing::up && self->says == *says;
-  auto is_back = self->is == cluster::standing::draining && !self->leaves && !has_announced_;
-  if (self->is == cluster::standing::gone || (is_known && !is_back) ||
-      (self->is == cluster::standing::draining && !is_back))
+  auto is_up = self->is == cluster::standing::up;
+  seconds_up_ += is_up ? 1 : 0;
+  if (self->is == cluster::standing::gone || (is_up && self->says == *says) || drains_now(*self))
     return;
-  has_announced_ = true;
   propose(cluster::ask::member_up{*says});
+}
+
+/// Else it was drained before it started, and is back: what it knew at first may be older than that.
+bool coordinator::drains_now(const cluster::member& self) const {
+  constexpr auto settled_s = 3u;
+  return self.is == cluster::standing::draining && (self.leaves || seconds_up_ >= settled_s);
 }
 
 void coordinator::renew_certificate() {

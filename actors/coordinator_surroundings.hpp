@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,6 +74,12 @@ public:
   virtual std::shared_ptr<group_member> member_of(shard_id shard) = 0;
   /// What is agreed on goes through its log; this node may have no member of it.
   virtual replica& system_group() = 0;
+  /// What this node's states take, and all its files.
+  struct sizes {
+    std::map<shard_id, std::uint64_t> states;
+    std::uint64_t disk_bytes = 0;
+  };
+  virtual void measure(std::function<void(const sizes&)> done) = 0;
 };
 
 } // namespace xmpp

@@ -77,6 +77,7 @@ struct simulated_node final : coordinator_surroundings {
     return i == members.end() ? nullptr : i->second;
   }
   replica& system_group() override { return group; }
+  void measure(std::function<void(const sizes&)> done) override { done(sizes_here); }
 
   std::optional<cluster::state> agreed_before;
   std::vector<std::pair<node_id, std::string>> sent; ///< Frames.
@@ -84,6 +85,7 @@ struct simulated_node final : coordinator_surroundings {
   bool is_linked_with_known = false;
   shard_actor elsewhere;
   std::vector<shard_id> had, made, erased;
+  sizes sizes_here;
   bool is_broken = false;
   std::map<shard_id, std::shared_ptr<simulated_member>> members;
   std::map<shard_id, caf::weak_actor_ptr> carriers;
@@ -413,7 +415,7 @@ BOOST_AUTO_TEST_CASE(never_fails_whatever_a_node_says) {
        {control::message{control::leads{9, {{0, 3}}}}, control::message{report},
         control::message{control::state{state}}, control::message{control::propose{1, command}},
         control::message{control::proposed{1, error{errc::conflict, "x"}}}, control::message{control::transfer{0, 12}},
-        control::message{control::ask{1, control::question::shell_line, "x"}},
+        control::message{control::ask{1, control::question::shell, "x"}},
         control::message{control::answer{1, errc::none, "x"}}}) {
     auto bytes = std::string{};
     BOOST_REQUIRE(control::append(bytes, what));
@@ -629,6 +631,90 @@ BOOST_AUTO_TEST_CASE(takes_a_move_one_step_further_where_it_leads) {
   says(12, agreed.state);
   passes(100ms);
   BOOST_TEST((member(0).caught_up == ids{12}));
+}
+
+BOOST_AUTO_TEST_CASE(promotes_one_that_caught_up_with_an_earlier_leader_when_it_has_caught_up_with_this_one) {
+  agreed.must(cluster::ask::begin_move{0, {12}, {}});
+  agreed.steps(0);
+  agreed.steps(0);
+  BOOST_REQUIRE((agreed.state.shards.at(0).moving->at == cluster::step::promote));
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  says(12, control::report{});
+  member(0).now.members = {{{11, raft::role::voter}, 0, 0}, {{12, raft::role::spare}, 0, 0}};
+  leads(0, 4);
+  ticks(2);
+  BOOST_TEST(!member(0).caught_up.empty());
+  BOOST_TEST(member(0).changes.empty());
+  member(0).now.members[1].catch_up_progress = 3;
+  ticks(2);
+  BOOST_REQUIRE(!member(0).changes.empty());
+  BOOST_TEST((member(0).changes[0][1].role == raft::role::voter));
+}
+
+BOOST_AUTO_TEST_CASE(adds_one_again_that_an_earlier_leader_had_added_in_vain) {
+  agreed.must(cluster::ask::begin_move{0, {12}, {}});
+  agreed.steps(0);
+  agreed.steps(0);
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  says(12, control::report{});
+  member(0).now.members = {{{11, raft::role::voter}, 0, 0}};
+  leads(0, 4);
+  ticks(2);
+  BOOST_REQUIRE(!member(0).changes.empty());
+  BOOST_TEST((member(0).changes[0][1].role == raft::role::spare));
+}
+
+// -- clients ---------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(sends_its_clients_to_others_while_it_drains_so_many_a_second) {
+  options.server.drain_per_second = 20;
+  configure();
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  auto history = std::make_shared<session_history>();
+  auto sessions = std::vector<session_actor>{};
+  for (auto i = 0; i < 10; ++i) {
+    sessions.push_back(session(history));
+    server.sessions.add(*jid::parse("romeo@example.com/" + std::to_string(i)), sessions.back());
+  }
+  ticks(40); // It has been up for a while.
+  BOOST_TEST(!server.drains_in_cluster);
+  agreed.must(cluster::ask::drain{11, false, false});
+  says(12, agreed.state);
+  ticks(2);
+  BOOST_TEST(server.drains_in_cluster);
+  BOOST_TEST(history->ended.size() == 4u);
+  BOOST_TEST((server.sent_away().reason == errc::see_other_host));
+  BOOST_TEST(server.sent_away().see_other_host == "xmpp.example.com");
+  ticks(3);
+  BOOST_TEST(history->ended.size() == 10u);
+  agreed.must(cluster::ask::cancel_drain{11});
+  says(12, agreed.state);
+  ticks(1);
+  BOOST_TEST(!server.drains_in_cluster);
+}
+
+BOOST_AUTO_TEST_CASE(takes_clients_when_it_begins_anew_and_was_drained_before) {
+  agreed.must(cluster::ask::drain{11, false, false});
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  ticks(40);
+  BOOST_TEST(!server.drains_in_cluster);
+  BOOST_TEST(!proposed<cluster::ask::member_up>(12).empty());
+}
+
+BOOST_AUTO_TEST_CASE(stays_drained_when_it_was_up_and_is_drained_then) {
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  ticks(40);
+  agreed.must(cluster::ask::drain{11, false, false});
+  says(12, agreed.state);
+  node.sent.clear();
+  ticks(40);
+  BOOST_TEST(server.drains_in_cluster);
+  BOOST_TEST(proposed<cluster::ask::member_up>(12).empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
