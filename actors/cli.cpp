@@ -417,11 +417,11 @@ std::string in_shell_quotes(const std::string& word) {
   return out + "\"";
 }
 
-int join_cluster(const config& options, const std::string& given) {
+int join_cluster(const config& options, const std::string& given, const std::string& replaces) {
   auto token = given == "-" ? read_line("Token: ") : given;
   if (!token)
     return complain("no token given");
-  return change_cluster(options, [&](auto& x, auto& typed) { return cluster_join(x, *token, typed); });
+  return change_cluster(options, [&](auto& x, auto& typed) { return cluster_join(x, *token, replaces, typed); });
 }
 
 // -- check -----------------------------------------------------------------------------------------------------------
@@ -527,6 +527,7 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   list->callback(with_config([&](const config& x) { return list_users(x, actions, host); }));
 
   auto token = std::string{};
+  auto replaces = std::string{};
   auto cluster = app.add_subcommand("cluster", "Several servers as one");
   cluster->require_subcommand(1);
   cluster->fallthrough();
@@ -538,7 +539,10 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
       "join", "Make this server, which has no accounts yet and does not run, a node of a cluster");
   join->add_option("token", token, "What `troupe cluster invite` printed at a member; -: read from standard input")
       ->required();
-  join->callback(with_config([&](const config& x) { return join_cluster(x, token); }));
+  join->add_option("--replaces", replaces,
+                   "The node whose place this one takes, by its number in `cluster status`: one that is dead, or this "
+                   "one before its data was lost");
+  join->callback(with_config([&](const config& x) { return join_cluster(x, token, replaces); }));
   // What the shell of the running server does.
   auto words = std::vector<std::string>{};
   auto flags = std::map<std::string, bool>{};

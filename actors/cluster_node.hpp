@@ -7,6 +7,7 @@
 #include "actors/questions.hpp"
 #include "actors/remote.hpp"
 #include "actors/seat.hpp"
+#include "cluster/discovery.hpp"
 
 #include <caf/actor_control_block.hpp>
 
@@ -63,6 +64,10 @@ public:
   }
   void set_peers(const std::vector<cluster::member_addresses>& members) override;
   void link_with_known() override { set_peers(known_); }
+  void look_for_members() override {
+    if (discovery_)
+      discovery_->look();
+  }
   std::vector<cluster::link_status> link_status() const override;
   shard_actor shard_at(cluster::node_id node, shard_id shard) override { return exchange_->shard(node, shard); }
   void end_late_requests() override { exchange_->tick(); }
@@ -90,6 +95,7 @@ private:
   xmpp::questions questions_{
       [this](cluster::node_id to, std::string_view frame) { return send(to, cluster::channel::bulk, frame); }};
   std::unique_ptr<cluster::links> links_;
+  std::unique_ptr<cluster::discovery> discovery_;
   mutable std::mutex mutex_; ///< Guards what follows, and the parts of `self_` that are renewed.
   caf::strong_actor_ptr coordinator_;
 };

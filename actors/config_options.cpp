@@ -1,6 +1,7 @@
 #include "actors/config_options.hpp"
 
 #include "actors/log.hpp"
+#include "cluster/discovery.hpp"
 #include "cluster/system_state.hpp"
 #include "net/socket.hpp"
 #include "persistence/keys.hpp"
@@ -110,6 +111,12 @@ std::string check_reachable(std::string_view text) {
   return where && !is_wildcard(*where)
              ? ""
              : "is no IP address of this machine with a port, such as \"192.0.2.1:5292\" or \"[2001:db8::1]:5292\"";
+}
+
+std::string check_seed(std::string_view text) {
+  return cluster::parse_host_and_port(text)
+             ? ""
+             : "is no host with a port, such as \"nodes.example.com:5292\" or \"192.0.2.1:5292\"";
 }
 
 std::string check_words(std::string_view text, std::size_t bytes_max) {
@@ -356,6 +363,11 @@ const std::vector<option<config>>& server_options() {
         "How the other nodes reach this one, the best first: IP addresses with the port. Empty: the address in "
         "cluster.listen, which then must not be every address.")
           .when(check_reachable),
+      o("cluster", "seeds", at_restart, AT(cluster.seeds),
+        "Where other nodes may be found as well, as host:port, when none answers where it was last, and for `troupe "
+        "cluster join`. A name's records may give the addresses of several. Whoever is there has to show that it is a "
+        "member.")
+          .when(check_seed),
       o("cluster", "client_address", at_restart, AT(cluster.client_address),
         "Where clients reach this node when others drain or stop and send them here (see-other-host), as host or "
         "host:port. Empty: none are sent.")

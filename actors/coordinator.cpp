@@ -2,6 +2,7 @@
 
 #include "actors/log.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -13,6 +14,7 @@ constexpr auto tick_time = std::chrono::milliseconds{100};
 /// A leadership that was asked for and has not come by then stays where it is.
 constexpr auto transfer_ms = std::uint64_t{3'000};
 constexpr auto measure_ticks = std::uint64_t{300}; ///< Between two looks at how much there is.
+constexpr auto certificate_looked_at_s = std::uint64_t{10}, members_looked_for_s = std::uint64_t{15};
 
 } // namespace
 
@@ -159,11 +161,31 @@ void coordinator::every_second() {
   auto says = own_report();
   seen_.apply(self_id(), says, steady_ms());
   to_all(says);
+  if (says.disk_ok != std::exchange(disk_is_good_, says.disk_ok)) {
+    if (says.disk_ok)
+      log::info("cluster.disk_good", {{"what", "this node may lead again"}});
+    else
+      log::error("cluster.disk_fails",
+                 {{"what", "this node leads nothing until it is good"}, {"why", says.disk_words}});
+  }
   arrange_members(); // Where the disk has failed, once more.
   announce();
-  renew_certificate();
   if (ticks_ % measure_ticks == 0)
     measure();
+  auto up_s = ticks_ / ticks_per_second;
+  if (up_s % certificate_looked_at_s == 1) {
+    renew_certificate();
+    note_certificate();
+  }
+  if (up_s % members_looked_for_s == 2 && misses_members())
+    node_.look_for_members();
+}
+
+bool coordinator::misses_members() const {
+  auto others = std::ranges::count_if(agreed_.members, [this](auto& one) {
+    return one.first != self_id() && one.second.is != cluster::standing::gone;
+  });
+  return agreed_.version == 0 || up_.size() < std::size_t(others);
 }
 
 } // namespace xmpp

@@ -139,6 +139,7 @@ private:
   std::uint64_t steady_ms() const;
   void tick();
   void every_second();
+  bool misses_members() const;
 
   // -- what is agreed on --
   void read_agreed();
@@ -147,11 +148,13 @@ private:
   void announce();
   bool drains_now(const cluster::member& self) const;
   void renew_certificate();
+  void note_certificate();
   using proposal_done = cluster::proposals::answer;
   /// To the system group's leader, wherever that is.
   void propose(
       decltype(cluster::command::what) what, proposal_done done = [](auto&) {});
   void propose(const cluster::command& x, proposal_done done);
+  result<void> check_seen(const cluster::state& in, const cluster::command& x) const;
   void propose_here(const cluster::command& x, proposal_done done);
   void join(const msg::join_asked& x);
 
@@ -194,6 +197,8 @@ private:
   bool reads_agreed_ = false; ///< From the disk.
   bool has_drained_ = false;
   std::uint64_t seconds_up_ = 0; ///< So long all agreed that this node is up.
+  bool is_noting_ = false;       ///< The certificate.
+  bool disk_is_good_ = true;     ///< As last said.
   std::uint64_t ticks_ = 0;
 
   struct running {

@@ -55,6 +55,8 @@ public:
   virtual void set_peers(const std::vector<cluster::member_addresses>& members) = 0;
   /// Those that it knew when it last ended. Nobody is linked before this or `set_peers`: the coordinator would miss it.
   virtual void link_with_known() = 0;
+  /// Looks for where they may be besides, as configured; what it finds is tried by itself.
+  virtual void look_for_members() = 0;
   virtual std::vector<cluster::link_status> link_status() const = 0;
   /// Stands for that node's shard.
   virtual shard_actor shard_at(cluster::node_id node, shard_id shard) = 0;

@@ -114,6 +114,11 @@ std::vector<transfer> leader_transfers(const state& in, const observed& seen, co
 
 // -- facts --
 
+/// Whether that may be asked for, as far as one sees: not what counts on the death of a node that is heard (`remove` of
+/// a dead one, `join` in its place), and no `join` as a new node with an address of a member that is silent, which it
+/// then is without its data, as like as not. Errors are for people.
+result<void> check_seen(const state& in, const observed& seen, const command& what, const patience& how = {});
+
 enum class health : std::uint8_t {
   good = 1,
   alone,       ///< It has one replica, because there are fewer than three nodes.

@@ -98,7 +98,8 @@ result<void> invite(context& with, const arguments& args) {
     say(with, std::vector<std::string>{"On the machine that is to join, with no server running and no accounts:",
                                        "  troupe cluster join " + *token,
                                        "It is good for one node, for " + std::to_string(*hours) +
-                                           " h, and is not shown again."});
+                                           " h, and is not shown again. To take the place of a node that is dead, or "
+                                           "lost its data: --replaces NODE behind it."});
   return {};
 }
 

@@ -41,10 +41,13 @@ struct simulated_node final : coordinator_surroundings {
   explicit simulated_node(simulated_store& of) : group(of) {}
 
   node_id self() const noexcept override { return 11; }
-  cluster::identity identity() const override { return {}; }
-  result<void> set_identity(const cluster::identity&) override { return {}; }
+  cluster::identity identity() const override { return own; }
+  result<void> set_identity(const cluster::identity& x) override {
+    own = x;
+    return {};
+  }
   const std::optional<cluster::state>& last_agreed() const noexcept override { return agreed_before; }
-  disk own_disk() const override { return {}; }
+  disk own_disk() const override { return disk_now; }
 
   bool send(node_id to, cluster::channel, std::string_view frame) override {
     sent.emplace_back(to, frame);
@@ -52,6 +55,7 @@ struct simulated_node final : coordinator_surroundings {
   }
   void set_peers(const std::vector<cluster::member_addresses>& x) override { peers = x; }
   void link_with_known() override { is_linked_with_known = true; }
+  void look_for_members() override { ++looks; }
   std::vector<cluster::link_status> link_status() const override { return {}; }
   shard_actor shard_at(node_id, shard_id) override { return elsewhere; }
   void end_late_requests() override {}
@@ -79,6 +83,9 @@ struct simulated_node final : coordinator_surroundings {
   replica& system_group() override { return group; }
   void measure(std::function<void(const sizes&)> done) override { done(sizes_here); }
 
+  cluster::identity own;
+  disk disk_now;
+  int looks = 0;
   std::optional<cluster::state> agreed_before;
   std::vector<std::pair<node_id, std::string>> sent; ///< Frames.
   std::vector<cluster::member_addresses> peers;
@@ -566,6 +573,75 @@ BOOST_AUTO_TEST_CASE(lets_a_node_in_that_has_a_token_and_nobody_else) {
   auto in =
       cluster::admitted(who, authority.cluster, authority.pair.certificate, said[2]->certificate, now_ms() / 1'000);
   BOOST_TEST(bool(in));
+}
+
+BOOST_AUTO_TEST_CASE(lets_nobody_take_the_place_of_a_node_that_is_there) {
+  auto authority = *cluster::make_cluster_authority(now_ms() / 1'000);
+  agreed.now_ms = now_ms();
+  agreed.must(cluster::ask::invite{cluster::hash_of_secret("secret"), agreed.now_ms + 3'600'000});
+  agreed.state.id = cluster::id_text(authority.cluster);
+  agreed.state.ca_certificate = authority.pair.certificate;
+  agreed.state.ca_key = authority.pair.private_key;
+  auto who = *cluster::make_identity();
+  auto answer = std::string{};
+  auto asks_in = [&](const std::string& secret, const std::string& replaces, const std::string& address) {
+    auto x = cluster::join_request{who.node, secret, *cluster::request_of(who), "a test", {address}, replaces};
+    answer = "none";
+    send(it, msg::join_asked{std::make_shared<const cluster::join_request>(x),
+                             [&](const net::outcome<cluster::join_answer>& y) { answer = y ? "in" : y.why(); }});
+    works();
+    return answer;
+  };
+  begins_as_the_first(); // Linked with node 2, not with node 3.
+  BOOST_TEST(asks_in("secret", "2", "10.0.0.14:1") == "node 2 is there: stop it first");
+  BOOST_TEST(asks_in("secret", "9", "10.0.0.14:1").starts_with("there is no node 9"));
+  for (auto replaces : {"2", "3", "9"}) // Who has no token learns nothing of nodes.
+    BOOST_TEST(asks_in("another", replaces, "10.0.0.14:1") == "no such join token");
+  BOOST_TEST(asks_in("another", "", "10.0.0.13:5999") == "no such join token");
+  BOOST_TEST(asks_in("secret", "", "10.0.0.13:5999").find("--replaces 3") != std::string::npos);
+  BOOST_TEST(asks_in("secret", "3", "10.0.0.13:5999") == "in");
+  BOOST_TEST((known().find(13)->is == cluster::standing::gone));
+  BOOST_TEST((known().find(12)->is == cluster::standing::up));
+  BOOST_TEST(asks_in("secret", "3", "10.0.0.13:5999") == "in"); // The answer was lost.
+}
+
+BOOST_AUTO_TEST_CASE(renews_its_certificate_and_lets_the_others_know) {
+  auto now_s = now_ms() / 1'000;
+  auto authority = *cluster::make_cluster_authority(now_s);
+  agreed.state.id = cluster::id_text(authority.cluster);
+  agreed.state.ca_certificate = authority.pair.certificate;
+  agreed.state.ca_key = authority.pair.private_key;
+  auto made = *cluster::make_identity();
+  made.node = 11;
+  auto short_one = *cluster::issue(authority, 11, *cluster::request_of(made), now_s, 600);
+  node.own = *cluster::admitted(made, authority.cluster, authority.pair.certificate, short_one, now_s);
+  begins_as_the_first();
+  auto before = known().find(11)->certificate_expires_ms;
+  for (auto i = 0; i < 20; ++i) { // It looks every ten seconds.
+    ticks(10);
+    works();
+  }
+  BOOST_TEST(node.own.certificate != short_one);
+  BOOST_TEST(node.own.private_key == made.private_key);
+  BOOST_TEST(known().find(11)->certificate_expires_ms > before);
+  BOOST_TEST(known().find(11)->certificate_expires_ms >= (now_s + 2'592'000) * 1'000);
+  auto kept = known().version;
+  ticks(200);
+  works();
+  BOOST_TEST(known().version == kept); // once
+}
+
+BOOST_AUTO_TEST_CASE(looks_for_members_as_long_as_one_is_not_linked) {
+  begins_as_a_member();
+  ticks(400);
+  auto looks = node.looks;
+  BOOST_TEST(looks >= 2); // node 3
+  link(13, true);
+  ticks(400);
+  BOOST_TEST(node.looks == looks);
+  link(12, false);
+  ticks(400);
+  BOOST_TEST(node.looks > looks);
 }
 
 // -- moves -----------------------------------------------------------------------------------------------------------
