@@ -49,6 +49,8 @@ public:
     ports(runs);
     out_.push_back(judge_open_files(options_, net::get_open_files_limit().hard)); // as a start raises it
     data_folder();
+    for (auto& one : check_cluster(options_, now_s_, runs))
+      out_.push_back(std::move(one));
     if (!runs)
       if (auto usable = check_admin_socket(options_); !usable)
         wrong("admin socket", usable.error().text, "correct server.admin_socket, or move away what is in its place");

@@ -25,6 +25,10 @@ struct finding {
 /// clock. Changes nothing but files that it removes again. `now_s`: since the epoch.
 std::vector<finding> check(const config& options, std::int64_t now_s);
 
+/// The same of a node of a cluster, of which it looks at the identity, its addresses and the others; nothing of one
+/// that is in none. `runs`: a server has the folder, and the port. Waits for a name server where a seed is a name.
+std::vector<finding> check_cluster(const config& options, std::int64_t now_s, bool runs);
+
 /// Files that a server may have open beside its connections: up to 320 of the store, and sockets, logs, shells.
 inline constexpr std::uint64_t reserved_files = 384;
 

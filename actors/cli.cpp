@@ -409,11 +409,19 @@ int change_cluster(const config& options,
   return 0;
 }
 
-int join_cluster(const config& options, const std::string& given) {
+/// A word of a line for the shell.
+std::string in_shell_quotes(const std::string& word) {
+  auto out = std::string{"\""};
+  for (auto c : word)
+    out.append(c == '"' || c == '\\' ? "\\" : "").push_back(c);
+  return out + "\"";
+}
+
+int join_cluster(const config& options, const std::string& given, const std::string& replaces) {
   auto token = given == "-" ? read_line("Token: ") : given;
   if (!token)
     return complain("no token given");
-  return change_cluster(options, [&](auto& x, auto& typed) { return cluster_join(x, *token, typed); });
+  return change_cluster(options, [&](auto& x, auto& typed) { return cluster_join(x, *token, replaces, typed); });
 }
 
 // -- check -----------------------------------------------------------------------------------------------------------
@@ -519,6 +527,7 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   list->callback(with_config([&](const config& x) { return list_users(x, actions, host); }));
 
   auto token = std::string{};
+  auto replaces = std::string{};
   auto cluster = app.add_subcommand("cluster", "Several servers as one");
   cluster->require_subcommand(1);
   cluster->fallthrough();
@@ -530,10 +539,51 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
       "join", "Make this server, which has no accounts yet and does not run, a node of a cluster");
   join->add_option("token", token, "What `troupe cluster invite` printed at a member; -: read from standard input")
       ->required();
-  join->callback(with_config([&](const config& x) { return join_cluster(x, token); }));
+  join->add_option("--replaces", replaces,
+                   "The node whose place this one takes, by its number in `cluster status`: one that is dead, or this "
+                   "one before its data was lost");
+  join->callback(with_config([&](const config& x) { return join_cluster(x, token, replaces); }));
+  // What the shell of the running server does.
+  auto words = std::vector<std::string>{};
+  auto flags = std::map<std::string, bool>{};
+  auto hours = std::string{};
+  auto json = false;
+  auto at_server = [&](const char* name, const char* what, int words_min, int words_max, const char* words_name,
+                       const char* words_help, std::vector<std::pair<const char*, const char*>> options = {}) {
+    auto command = cluster->add_subcommand(name, what);
+    if (words_max > 0)
+      command->add_option(words_name, words, words_help)
+          ->expected(words_min, words_max)
+          ->required(words_min > 0)
+          ->type_name("TEXT");
+    for (auto [option, help] : options)
+      command->add_flag("--" + std::string{option}, flags[option], help);
+    command->add_flag("--json", json, "Answer in JSON");
+    if (std::string_view{name} == "invite")
+      command->add_option("--hours", hours, "How long it is good for [24]");
+    command->callback(with_config([&, name](const config& x) {
+      auto line = "cluster " + std::string{name};
+      for (auto& one : words)
+        line += " " + in_shell_quotes(one);
+      for (auto& [option, is_set] : flags)
+        line += is_set ? " --" + option : "";
+      line += hours.empty() ? "" : " --hours=" + in_shell_quotes(hours);
+      return actions.shell(x, line, json);
+    }));
+  };
+  at_server("status", "Show nodes, shards, links and what is moving", 0, 1, "part", "nodes, shards, links or moves");
+  at_server("invite", "Make a token by which one node can join", 0, 0, "", "");
+  at_server("drain", "Move leaders and clients away from a node", 1, 1, "node", "The node: its number, id or address",
+            {{"leave", "Its replicas move away too, then it is no member any more"},
+             {"accept-fewer", "Also when fewer than three nodes stay"}});
+  at_server("undrain", "Take a drain back", 1, 1, "node", "The node");
+  at_server("remove", "Remove a node that has no replicas, or one that is dead", 1, 1, "node", "The node",
+            {{"dead", "It will never come back: others take its replicas"}});
+  at_server("rebalance", "Give all nodes their shares of replicas and leaders now", 0, 0, "", "");
+  at_server("move", "Move a shard's replica", 3, 3, "words", "The shard, from which node, to which");
+  at_server("set", "Change a setting of the whole cluster", 2, 2, "words", "Its name and its value");
 
   auto line = std::string{};
-  auto json = false;
   auto shell = app.add_subcommand("shell", "Look into the running server");
   auto line_option = shell->add_option("-c", line, "Run this one command");
   shell->add_flag("--json", json, "Answer in JSON");

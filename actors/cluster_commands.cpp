@@ -67,18 +67,23 @@ result<std::string> cluster_init(const config& options, const as_typed& typed) {
          typed("cluster invite") + "\n";
 }
 
-result<std::string> cluster_join(const config& options, std::string_view token, const as_typed& typed) {
+result<std::string> cluster_join(const config& options, std::string_view token, const std::string& replaces,
+                                 const as_typed& typed) {
   auto parsed = cluster::join_token::parse(token);
   if (!parsed)
     return error{errc::bad_request, "this is no join token: " + parsed.why()};
   auto node = node_of(options);
   if (!node)
     return node.error();
-  auto done = cluster::join_cluster(*node, *parsed);
+  auto order = cluster::join_order{};
+  order.token = *std::move(parsed);
+  order.replaces = replaces;
+  order.seeds = options.cluster.seeds;
+  auto done = cluster::join_cluster(*node, order);
   if (!done)
     return done.error();
-  return "This server is now a node of cluster " + cluster::id_text(done->self.cluster) + ".\n\n" +
-         how_to_start(typed) +
+  return "This server is now a node of cluster " + cluster::id_text(done->self.cluster) +
+         (replaces.empty() ? "" : ", in the place of node " + replaces) + ".\n\n" + how_to_start(typed) +
          "\nIt gets its part of all accounts from the others, by itself. How far that is:\n\n    " +
          typed("cluster status") + "\n";
 }

@@ -22,7 +22,9 @@ result<cluster::announcement> announcement_of(const config& options);
 // Both return what to print. The server does not run, and the data folder is there.
 
 result<std::string> cluster_init(const config& options, const as_typed& typed);
-/// `token`: as it was given; blanks around it are ignored.
-result<std::string> cluster_join(const config& options, std::string_view token, const as_typed& typed);
+/// `token`: as it was given; blanks around it are ignored. `replaces`: the member that this one was, or whose place it
+/// takes; empty: it is new.
+result<std::string> cluster_join(const config& options, std::string_view token, const std::string& replaces,
+                                 const as_typed& typed);
 
 } // namespace xmpp

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -21,6 +22,16 @@ namespace {
 
 /// What came back from a session of another node tries its account again, not at once: that node may just be slow.
 constexpr auto try_again_after = std::chrono::milliseconds{100};
+/// A disk that does not answer for longer counts as failing: others lead.
+constexpr auto disk_patience_ms = std::uint64_t{5'000};
+
+std::vector<net::address> addresses_of(const std::vector<std::string>& texts) {
+  auto out = std::vector<net::address>{};
+  for (auto& text : texts)
+    if (auto address = parse_address(text))
+      out.push_back(*address);
+  return out;
+}
 
 } // namespace
 
@@ -77,7 +88,11 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   };
   on.on_down = [this](cluster::node_id peer, const std::string& why) {
     exchange_->on_down(peer);
+    questions_.on_down(peer);
     caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::link_changed{peer, false, why});
+  };
+  on.on_refused = [](cluster::node_id peer, const std::string& why) {
+    log::warning("cluster.refused_by", {{"node", cluster::id_text(peer)}, {"why", why}});
   };
   on.on_stranger = [](const net::address& from, const std::string& why) {
     log::debug("cluster.stranger", {{"address", from.text()}, {"why", why}});
@@ -92,6 +107,10 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   if (!started)
     return error{errc::conflict, "cluster.listen: " + started.why()};
   links_ = *std::move(started);
+  discovery_ = std::make_unique<cluster::discovery>(options.cluster.seeds, [this](const cluster::discovery::found& x) {
+    log::info("cluster.looked_for_members", {{"addresses", x.addresses.size()}, {"failures", x.failures}});
+    links_->set_seeds(x.addresses);
+  });
   auto known = cluster::load_members(options.server.data_folder);
   if (!known)
     return known.error();
@@ -105,18 +124,14 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
 
 void cluster_node::set_peers(const std::vector<cluster::member_addresses>& members) {
   auto peers = std::vector<cluster::link_peer>{};
-  for (auto& one : members) {
-    auto& peer = peers.emplace_back();
-    peer.node = one.node;
-    for (auto& text : one.addresses)
-      if (auto address = parse_address(text))
-        peer.addresses.push_back(*address);
-  }
+  for (auto& one : members)
+    peers.push_back({one.node, addresses_of(one.addresses), one.key_digest});
   links_->set_peers(std::move(peers));
 }
 
 void cluster_node::end() {
   stop();
+  discovery_ = nullptr; // It uses the links.
   links_ = nullptr;
   exchange_ = nullptr;
 }
@@ -146,7 +161,10 @@ void cluster_node::send_raft(cluster::node_id to, shard_id shard, std::string_vi
 
 coordinator_surroundings::disk cluster_node::own_disk() const {
   auto health = server_.storage->health();
-  return {health.failed, health.reason, server_.storage->count().free_bytes};
+  auto out = disk{health.failed, health.reason, server_.storage->count().free_bytes};
+  if (auto busy_ms = server_.storage->busy_ms(); !out.has_failed && busy_ms > disk_patience_ms)
+    out = {true, "the disk has not answered for " + std::to_string(busy_ms / 1'000) + " s", out.free_bytes};
+  return out;
 }
 
 void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)> done) {
@@ -158,6 +176,17 @@ void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)>
     auto made = db->is_group(shard) ? result<void>{} : db->append({}, std::array{raft::waiting_member(shard)});
     done(made.has_value());
     return made;
+  });
+}
+
+void cluster_node::measure(std::function<void(const sizes&)> done) {
+  server_.storage->run(0, [done = std::move(done)](store* db) -> result<void> {
+    try {
+      if (db)
+        done({db->state_bytes(), db->disk_bytes()});
+    } catch (const std::filesystem::filesystem_error&) { // A file came or went meanwhile: the next look will do.
+    }
+    return {};
   });
 }
 
@@ -185,8 +214,14 @@ void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::str
   if (on == cluster::channel::normal)
     return exchange_->on_frame(from, bytes);
   auto read = cluster::control::read(bytes);
-  if (!read)
+  if (!read) {
+    questions_.on_unreadable(from, bytes);
     return log::warning("cluster.refused", {{"node", cluster::id_text(from)}, {"why", read.error().text}});
+  }
+  if (auto asked = std::get_if<cluster::control::ask>(&*read))
+    return questions_.on_ask(from, *asked);
+  if (auto answer = std::get_if<cluster::control::answer>(&*read))
+    return questions_.on_answer(from, *answer);
   auto raft = std::get_if<cluster::control::raft>(&*read);
   if (!raft)
     return caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::from_node{from, std::string{bytes}});

@@ -4,8 +4,10 @@
 
 #include "actors/context.hpp"
 #include "actors/coordinator_surroundings.hpp"
+#include "actors/questions.hpp"
 #include "actors/remote.hpp"
 #include "actors/seat.hpp"
+#include "cluster/discovery.hpp"
 
 #include <caf/actor_control_block.hpp>
 
@@ -49,6 +51,7 @@ public:
   bool is_up(cluster::node_id peer) const { return links_ && links_->is_up(peer); }
   /// To the same shard's member there.
   void send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk);
+  xmpp::questions& questions() noexcept { return questions_; }
 
   // -- coordinator_surroundings --
   cluster::node_id self() const noexcept override { return self_.node; }
@@ -61,6 +64,10 @@ public:
   }
   void set_peers(const std::vector<cluster::member_addresses>& members) override;
   void link_with_known() override { set_peers(known_); }
+  void look_for_members() override {
+    if (discovery_)
+      discovery_->look();
+  }
   std::vector<cluster::link_status> link_status() const override;
   shard_actor shard_at(cluster::node_id node, shard_id shard) override { return exchange_->shard(node, shard); }
   void end_late_requests() override { exchange_->tick(); }
@@ -71,6 +78,7 @@ public:
                                      std::function<void(const leadership&)> on_leadership) override;
   std::shared_ptr<group_member> member_of(shard_id shard) override { return seat_of(shard).member(); }
   replica& system_group() override { return system_; }
+  void measure(std::function<void(const sizes&)> done) override;
 
 private:
   void on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes);
@@ -84,7 +92,10 @@ private:
   std::vector<seat*> seats_; ///< In `server.replicas`.
   seat system_;
   std::unique_ptr<remote::exchange> exchange_;
+  xmpp::questions questions_{
+      [this](cluster::node_id to, std::string_view frame) { return send(to, cluster::channel::bulk, frame); }};
   std::unique_ptr<cluster::links> links_;
+  std::unique_ptr<cluster::discovery> discovery_;
   mutable std::mutex mutex_; ///< Guards what follows, and the parts of `self_` that are renewed.
   caf::strong_actor_ptr coordinator_;
 };

@@ -122,6 +122,7 @@ struct config {
   struct {
     std::string listen = "*:5292";
     std::vector<std::string> addresses; ///< Empty: `listen`, which then is one.
+    std::vector<std::string> seeds;     ///< `host:port`
     std::string client_address;         ///< Empty: clients are sent to other nodes only.
     std::string zone;
   } cluster;

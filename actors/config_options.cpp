@@ -1,6 +1,7 @@
 #include "actors/config_options.hpp"
 
 #include "actors/log.hpp"
+#include "cluster/discovery.hpp"
 #include "cluster/system_state.hpp"
 #include "net/socket.hpp"
 #include "persistence/keys.hpp"
@@ -112,6 +113,12 @@ std::string check_reachable(std::string_view text) {
              : "is no IP address of this machine with a port, such as \"192.0.2.1:5292\" or \"[2001:db8::1]:5292\"";
 }
 
+std::string check_seed(std::string_view text) {
+  return cluster::parse_host_and_port(text)
+             ? ""
+             : "is no host with a port, such as \"nodes.example.com:5292\" or \"192.0.2.1:5292\"";
+}
+
 std::string check_words(std::string_view text, std::size_t bytes_max) {
   if (text.size() > bytes_max)
     return "is longer than " + std::to_string(bytes_max) + " bytes";
@@ -198,7 +205,8 @@ const std::vector<option<config>>& server_options() {
         "Streams that `drain` ends each second. More: sooner empty; less: a gentler storm of clients where they go.")
           .in("streams per second", 1, 1'000'000),
       o("server", "drain_host", live, AT(server.drain_host),
-        "Where `drain` sends clients (see-other-host), as host or host:port. Empty: they are only closed."),
+        "Where `drain` sends clients (see-other-host), as host or host:port. Empty: in a cluster to the client_address "
+        "of other nodes, in turn; else, and when none has one, they are only closed."),
       // listen
       o("listen", "c2s", at_restart, AT(listen.c2s),
         "Clients with STARTTLS. * is every address of this machine, IPv4 and IPv6.")
@@ -355,9 +363,14 @@ const std::vector<option<config>>& server_options() {
         "How the other nodes reach this one, the best first: IP addresses with the port. Empty: the address in "
         "cluster.listen, which then must not be every address.")
           .when(check_reachable),
+      o("cluster", "seeds", at_restart, AT(cluster.seeds),
+        "Where other nodes may be found as well, as host:port, when none answers where it was last, and for `troupe "
+        "cluster join`. A name's records may give the addresses of several. Whoever is there has to show that it is a "
+        "member.")
+          .when(check_seed),
       o("cluster", "client_address", at_restart, AT(cluster.client_address),
-        "Where clients reach this node when others send them here (see-other-host), as host or host:port. Empty: none "
-        "are sent.")
+        "Where clients reach this node when others drain or stop and send them here (see-other-host), as host or "
+        "host:port. Empty: none are sent.")
           .when(check_client_address),
       o("cluster", "zone", at_restart, AT(cluster.zone),
         "What fails together with this node: a rack, a data centre. A shard's replicas are put into as many zones as "

@@ -45,6 +45,29 @@ struct live_settings {
   const host* find_host(std::string_view domain) const;
 };
 
+/// Where else clients are taken, each of them in turn.
+class other_hosts {
+public:
+  void set(std::vector<std::string> x) {
+    auto guard = std::lock_guard{mutex_};
+    hosts_ = std::move(x);
+  }
+  /// Empty: there is none.
+  std::string next() {
+    auto guard = std::lock_guard{mutex_};
+    return hosts_.empty() ? std::string{} : hosts_[turn_++ % hosts_.size()];
+  }
+  std::size_t size() const {
+    auto guard = std::lock_guard{mutex_};
+    return hosts_.size();
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> hosts_;
+  std::size_t turn_ = 0;
+};
+
 class cluster_node;
 class user;
 
@@ -73,6 +96,8 @@ struct server_context {
   const bool is_in_cluster;              ///< Its shards may be served elsewhere.
   const std::uint64_t process;           ///< Random for each start: numbers that contain it are this process's.
   std::atomic<bool> draining{false};     ///< Whoever comes all the same is `sent_away`.
+  std::atomic<bool> drains_in_cluster{false}; ///< The same, until it is taken back.
+  other_hosts elsewhere;
   strangers unauthenticated;
   known_capabilities capabilities;
   throttle sign_ins;      ///< Failures, by account and by address.
@@ -98,7 +123,7 @@ struct server_context {
   }
 
   /// The end of streams while it drains.
-  msg::end_stream sent_away() const;
+  msg::end_stream sent_away();
 
 private:
   static constexpr std::size_t kept_max = 8; ///< No handler lives through so many reloads.

@@ -2,6 +2,7 @@
 
 #include "actors/log.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace {
 constexpr auto tick_time = std::chrono::milliseconds{100};
 /// A leadership that was asked for and has not come by then stays where it is.
 constexpr auto transfer_ms = std::uint64_t{3'000};
+constexpr auto measure_ticks = std::uint64_t{300}; ///< Between two looks at how much there is.
+constexpr auto certificate_looked_at_s = std::uint64_t{10}, members_looked_for_s = std::uint64_t{15};
 
 } // namespace
 
@@ -58,6 +61,8 @@ coordinator::behavior_type coordinator::make_behavior() {
         return promise;
       },
       [this](const msg::cluster_look&) { return look(); },
+      [this](const msg::cluster_rebalance&) { return msg::cluster_rebalanced{rebalance()}; },
+      [this](const msg::measured& x) { sizes_ = x.what; },
       [this](const msg::tick&) {
         delayed_send(this, tick_time, msg::tick{});
         tick();
@@ -74,7 +79,6 @@ void coordinator::restart() {
   proposals_.end_all(error{errc::timeout, "the coordinator failed: the outcome is unknown"});
   agreed_bytes_.clear();
   reads_agreed_ = false;
-  has_announced_ = false;
 }
 
 void coordinator::on_stop(const std::string&) {
@@ -99,13 +103,15 @@ msg::description coordinator::describe() const {
 }
 
 msg::cluster_seen coordinator::look() {
+  // This node's as they are now, the others' as they said.
+  seen_.apply(self_id(), own_report(), steady_ms());
   auto links = std::vector<cluster::status::link>{};
-  for (auto& one : node_.link_status()) {
-    auto waiting = std::size_t{one.waiting_for_socket};
-    for (auto bytes : one.waiting)
-      waiting += bytes;
-    links.push_back({self_id(), one.node, one.is_up, waiting,
-                     one.round_trip_us == 0 ? std::nullopt : std::optional{one.round_trip_us}});
+  for (auto& [from, x] : seen_.nodes(steady_ms())) {
+    if (!x.is_linked || !x.report)
+      continue;
+    for (auto& [to, one] : x.report->links)
+      links.push_back({from, to, one.is_up, one.waiting_bytes,
+                       one.round_trip_us == 0 ? std::nullopt : std::optional{one.round_trip_us}});
   }
   return {std::make_shared<const cluster::state>(agreed_), std::make_shared<const cluster::status::report>(report_of(
                                                                agreed_, seen_.seen(steady_ms()), links, now_ms()))};
@@ -145,6 +151,7 @@ void coordinator::tick() {
     hand_over();
   else if (own_leads_.terms.contains(system_shard) && ticks_ % 2 == 0)
     plan();
+  send_clients_away();
   ++ticks_;
 }
 
@@ -154,9 +161,31 @@ void coordinator::every_second() {
   auto says = own_report();
   seen_.apply(self_id(), says, steady_ms());
   to_all(says);
+  if (says.disk_ok != std::exchange(disk_is_good_, says.disk_ok)) {
+    if (says.disk_ok)
+      log::info("cluster.disk_good", {{"what", "this node may lead again"}});
+    else
+      log::error("cluster.disk_fails",
+                 {{"what", "this node leads nothing until it is good"}, {"why", says.disk_words}});
+  }
   arrange_members(); // Where the disk has failed, once more.
   announce();
-  renew_certificate();
+  if (ticks_ % measure_ticks == 0)
+    measure();
+  auto up_s = ticks_ / ticks_per_second;
+  if (up_s % certificate_looked_at_s == 1) {
+    renew_certificate();
+    note_certificate();
+  }
+  if (up_s % members_looked_for_s == 2 && misses_members())
+    node_.look_for_members();
+}
+
+bool coordinator::misses_members() const {
+  auto others = std::ranges::count_if(agreed_.members, [this](auto& one) {
+    return one.first != self_id() && one.second.is != cluster::standing::gone;
+  });
+  return agreed_.version == 0 || up_.size() < std::size_t(others);
 }
 
 } // namespace xmpp

@@ -8,12 +8,15 @@
 
 #include "actors/context.hpp"
 #include "actors/coordinator_surroundings.hpp"
+#include "actors/shell/backend.hpp"
 #include "actors/supervised.hpp"
 #include "cluster/control_frames.hpp"
+#include "cluster/leader_history.hpp"
 #include "cluster/leaders.hpp"
 #include "cluster/observations.hpp"
 #include "cluster/placement_status.hpp"
 #include "cluster/proposals.hpp"
+#include "cluster/system_events.hpp"
 #include "cluster/system_state.hpp"
 
 #include <cstdint>
@@ -73,6 +76,14 @@ struct cluster_answer {
   cluster::applied done;
 };
 /// From the shell.
+struct cluster_rebalance {};
+struct cluster_rebalanced {
+  cluster_rebalancing what;
+};
+struct measured {
+  coordinator_surroundings::sizes what;
+};
+/// From the shell.
 struct cluster_look {};
 struct cluster_seen {
   std::shared_ptr<const cluster::state> agreed;
@@ -95,6 +106,10 @@ using coordinator_actor = caf::typed_actor<
     // The shell asks for a change; and for all there is to see.
     caf::replies_to<msg::cluster_ask>::with<msg::cluster_answer>,
     caf::replies_to<msg::cluster_look>::with<msg::cluster_seen>,
+    // The shell wants all to have their shares, now.
+    caf::replies_to<msg::cluster_rebalance>::with<msg::cluster_rebalanced>,
+    // How much this node has.
+    caf::reacts_to<msg::measured>,
     // A tenth of a second has passed.
     caf::reacts_to<msg::tick>,
     // A member has failed and waits for a decision.
@@ -117,24 +132,29 @@ private:
   cluster::node_id self_id() const noexcept { return node_.self(); }
 
   msg::cluster_seen look();
+  cluster_rebalancing rebalance();
 
   // -- time --
   static constexpr std::uint64_t ticks_per_second = 10;
   std::uint64_t steady_ms() const;
   void tick();
   void every_second();
+  bool misses_members() const;
 
   // -- what is agreed on --
   void read_agreed();
   void adopt(cluster::state next);
   void link_with_members();
   void announce();
+  bool drains_now(const cluster::member& self) const;
   void renew_certificate();
+  void note_certificate();
   using proposal_done = cluster::proposals::answer;
   /// To the system group's leader, wherever that is.
   void propose(
       decltype(cluster::command::what) what, proposal_done done = [](auto&) {});
   void propose(const cluster::command& x, proposal_done done);
+  result<void> check_seen(const cluster::state& in, const cluster::command& x) const;
   void propose_here(const cluster::command& x, proposal_done done);
   void join(const msg::join_asked& x);
 
@@ -146,6 +166,7 @@ private:
   void end_member(shard_id shard);
   void look_at(shard_id shard);
   cluster::control::report own_report() const;
+  void measure();
   void member_ended(const caf::down_msg& x);
   void child_failed(const msg::child_failed& x);
 
@@ -158,8 +179,13 @@ private:
   void to_node(cluster::node_id to, const cluster::control::message& what);
   void to_all(const cluster::control::message& what);
 
+  // -- clients, while this node drains --
+  void send_clients_away();
+  std::vector<std::string> other_client_addresses() const;
+
   // -- where replicas are --
-  void plan();
+  /// Says what begins, in the order of its beginning.
+  std::vector<std::string> plan(const cluster::patience& how = {});
   void move_on(shard_id shard);
   void transfer(shard_id shard, cluster::node_id to);
   void hand_over();
@@ -169,7 +195,10 @@ private:
   cluster::state agreed_;
   std::string agreed_bytes_;  ///< As they stand in this node's store.
   bool reads_agreed_ = false; ///< From the disk.
-  bool has_announced_ = false, has_drained_ = false;
+  bool has_drained_ = false;
+  std::uint64_t seconds_up_ = 0; ///< So long all agreed that this node is up.
+  bool is_noting_ = false;       ///< The certificate.
+  bool disk_is_good_ = true;     ///< As last said.
   std::uint64_t ticks_ = 0;
 
   struct running {
@@ -185,6 +214,11 @@ private:
   cluster::observations seen_;
   cluster::control::leads own_leads_;
   std::map<shard_id, std::pair<cluster::node_id, std::uint64_t>> transfers_; ///< To whom, since when.
+  cluster::leader_history history_;
+  cluster::system_events events_;
+  coordinator_surroundings::sizes sizes_;
+  std::vector<session_actor> leaving_; ///< Those that are still to be sent away.
+  shard_id leaving_next_ = 0;          ///< Whose sessions come after those.
   cluster::proposals proposals_;
 };
 
@@ -201,4 +235,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::join_asked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::cluster_ask)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::cluster_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::cluster_look)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::cluster_rebalance)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::cluster_rebalanced)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::measured)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::cluster_seen)

@@ -5,11 +5,34 @@
 #include "actors/log.hpp"
 #include "cluster/founding.hpp"
 #include "cluster/join_token.hpp"
+#include "cluster/placement.hpp"
 #include "cluster/system_store.hpp"
+#include "net/authority.hpp"
 
 #include <utility>
 
 namespace xmpp {
+
+namespace {
+
+void write_down(const cluster::system_event& x) {
+  using kind = cluster::system_event::kind;
+  switch (x.of) {
+  case kind::member:
+    return log::info("cluster.member", {{"node", x.who}, {"is", x.is}, {"was", x.was}, {"seconds", x.seconds}});
+  case kind::member_says:
+    return log::info("cluster.member_changed", {{"node", x.who}, {"is", x.is}, {"was", x.was}});
+  case kind::move_begun:
+    return log::info("cluster.move_begun", {{"group", x.who}, {"what", x.is}});
+  case kind::move_ended:
+    return log::info("cluster.move_ended",
+                     {{"group", x.who}, {"replicas", x.is}, {"outcome", x.was}, {"seconds", x.seconds}});
+  case kind::setting:
+    return log::info("cluster.setting", {{"name", x.who}, {"is", x.is}, {"was", x.was}});
+  }
+}
+
+} // namespace
 
 void coordinator::read_agreed() {
   if (!members_.contains(system_shard))
@@ -37,6 +60,8 @@ void coordinator::adopt(cluster::state next) {
   if (next.value(cluster::setting::shard_count) != server_.route.shard_count())
     return log::error("cluster.state_refused", {{"why", "it has another number of shards than this node's store"}});
   auto changes_members = next.members != agreed_.members;
+  for (auto& one : events_.between(agreed_, next, now_ms()))
+    write_down(one);
   agreed_ = std::move(next);
   seen_.expect(agreed_, steady_ms());
   if (auto self = agreed_.find(self_id())) {
@@ -63,26 +88,30 @@ void coordinator::link_with_members() {
   auto known = std::vector<cluster::member_addresses>{};
   for (auto& [id, one] : agreed_.members)
     if (one.is != cluster::standing::gone && id != self_id())
-      known.push_back({id, one.says.addresses});
+      known.push_back({id, one.says.addresses, one.certificate});
   node_.set_peers(known);
 }
 
 /// What the node says of itself, when it has begun and when it differs from what is known.
 void coordinator::announce() {
   auto self = agreed_.find(self_id());
-  if (!self || leaders_.who_serves(system_shard).node == 0)
+  if (!self || leaders_.who_serves(system_shard).node == 0 || node_.hands_over)
     return;
   auto says = announcement_of(server_.live()->options);
   if (!says)
     return;
   says->id = self_id();
-  auto is_known = self->is == cluster::standing::up && self->says == *says;
-  auto is_back = self->is == cluster::standing::draining && !self->leaves && !has_announced_;
-  if (self->is == cluster::standing::gone || (is_known && !is_back) ||
-      (self->is == cluster::standing::draining && !is_back))
+  auto is_up = self->is == cluster::standing::up;
+  seconds_up_ += is_up ? 1 : 0;
+  if (self->is == cluster::standing::gone || (is_up && self->says == *says) || drains_now(*self))
     return;
-  has_announced_ = true;
   propose(cluster::ask::member_up{*says});
+}
+
+/// Else it was drained before it started, and is back: what it knew at first may be older than that.
+bool coordinator::drains_now(const cluster::member& self) const {
+  constexpr auto settled_s = 3u;
+  return self.is == cluster::standing::draining && (self.leaves || seconds_up_ >= settled_s);
 }
 
 void coordinator::renew_certificate() {
@@ -104,6 +133,28 @@ void coordinator::renew_certificate() {
   });
 }
 
+/// So that the others see it, too.
+void coordinator::note_certificate() {
+  auto self = agreed_.find(self_id());
+  if (!self || self->is == cluster::standing::gone || is_noting_ || leaders_.who_serves(system_shard).node == 0)
+    return;
+  auto own = net::read_certificate(node_.identity().certificate);
+  if (!own || own->until_s <= self->certificate_expires_ms / 1'000)
+    return;
+  is_noting_ = true;
+  propose(cluster::ask::note_certificate{self_id(), own->key_digest, own->until_s * 1'000},
+          [this](const result<cluster::applied>&) { is_noting_ = false; });
+}
+
+/// What would be refused anyway is not looked at: who has no token learns nothing of nodes.
+result<void> coordinator::check_seen(const cluster::state& in, const cluster::command& x) const {
+  if (!std::holds_alternative<cluster::ask::join>(x.what) && !std::holds_alternative<cluster::ask::remove>(x.what))
+    return {};
+  if (auto after = in; !cluster::apply(after, x))
+    return {};
+  return cluster::check_seen(in, seen_.seen(steady_ms()), x);
+}
+
 void coordinator::propose(decltype(cluster::command::what) what, proposal_done done) {
   propose(cluster::command{now_ms(), std::move(what)}, std::move(done));
 }
@@ -114,6 +165,8 @@ void coordinator::propose(const cluster::command& x, proposal_done done) {
     return propose_here(x, std::move(done));
   if (leader == 0)
     return done(error{errc::not_leader, "the system group has no leader just now: a majority of its nodes is needed"});
+  if (auto fit = check_seen(agreed_, x); !fit)
+    return done(fit.error()); // The leader may see less.
   auto bytes = x.encode();
   if (auto request = proposals_.ask(std::move(done), steady_ms()))
     to_node(leader, cluster::control::propose{*request, bytes});
@@ -122,6 +175,8 @@ void coordinator::propose(const cluster::command& x, proposal_done done) {
 void coordinator::propose_here(const cluster::command& x, proposal_done done) {
   read_agreed();
   auto next = proposals_.ahead(agreed_);
+  if (auto fit = check_seen(next, x); !fit)
+    return done(fit.error());
   auto outcome = cluster::apply(next, x);
   if (!outcome)
     return done(outcome.error());
@@ -157,20 +212,28 @@ void coordinator::join(const msg::join_asked& x) {
   auto certificate = cluster::issue(*authority, x.what->node, x.what->request, now_s, valid_s);
   if (!certificate)
     return refuse(certificate.why());
+  auto replaced = x.what->replaces.empty() ? cluster::node_id{0} : agreed_.named(x.what->replaces).value_or(0);
   auto ask = cluster::ask::join{};
+  ask.replaces = replaced;
   ask.hash = cluster::hash_of_secret(x.what->secret);
+  if (!x.what->replaces.empty() && replaced == 0 && !known)
+    return refuse(agreed_.tokens.contains(ask.hash)
+                      ? "there is no node " + x.what->replaces + " to be replaced; `cluster status` lists them"
+                      : std::string{"no such join token"});
   ask.who.id = x.what->node;
   ask.who.addresses = x.what->addresses;
   ask.who.version = x.what->software;
   ask.certificate = *digest;
   ask.certificate_expires_ms = (now_s + valid_s) * 1'000;
-  propose(std::move(ask), [this, x, certificate = *certificate](const result<cluster::applied>& how) {
+  propose(std::move(ask), [this, x, replaced, certificate = *certificate](const result<cluster::applied>& how) {
     if (!how) {
       log::warning("cluster.join_refused", {{"node", cluster::id_text(x.what->node)}, {"why", how.error().text}});
       return x.reply(
           net::failure{how.error().text.empty() ? std::string{condition_name(how.code())} : how.error().text});
     }
-    log::info("cluster.joined", {{"node", cluster::id_text(x.what->node)}, {"number", how->number}});
+    log::info("cluster.joined", {{"node", cluster::id_text(x.what->node)},
+                                 {"number", how->number},
+                                 {"replaces", replaced == 0 ? std::string{} : agreed_.title(replaced)}});
     auto answer = cluster::join_answer{};
     answer.certificate = certificate;
     answer.shard_count = server_.route.shard_count();

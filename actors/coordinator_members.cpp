@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -86,6 +87,12 @@ void coordinator::look_at(shard_id shard) {
     });
 }
 
+void coordinator::measure() {
+  node_.measure([self = coordinator_actor{this}](const coordinator_surroundings::sizes& x) {
+    caf::anon_send(self, msg::measured{x});
+  });
+}
+
 cluster::control::report coordinator::own_report() const {
   auto out = cluster::control::report{};
   auto disk = node_.own_disk();
@@ -93,6 +100,7 @@ cluster::control::report coordinator::own_report() const {
   out.disk_ok = !disk.has_failed;
   out.disk_words = disk.why;
   out.disk_free_bytes = disk.free_bytes;
+  out.disk_used_bytes = sizes_.disk_bytes;
   out.state_version = agreed_.version;
   out.up_s = ticks_ / ticks_per_second;
   for (auto& [shard, one] : members_) {
@@ -106,6 +114,8 @@ cluster::control::report coordinator::own_report() const {
     auto& to = out.leads[shard];
     to.term = led->second;
     to.applied = one.last->applied;
+    if (auto i = sizes_.states.find(shard); i != sizes_.states.end())
+      to.bytes = i->second;
     if (auto i = transfers_.find(shard); i != transfers_.end())
       to.transferring_to = i->second.first;
     for (auto& other : one.last->members)
@@ -115,6 +125,9 @@ cluster::control::report coordinator::own_report() const {
           to.catch_up[other.member.id] = std::uint8_t(other.catch_up_progress);
       }
   }
+  for (auto& one : node_.link_status())
+    out.links[one.node] = {one.is_up, std::accumulate(one.waiting.begin(), one.waiting.end(), one.waiting_for_socket),
+                           one.round_trip_us};
   return out;
 }
 

@@ -10,29 +10,54 @@
 
 namespace xmpp {
 
-void coordinator::plan() {
+std::vector<std::string> coordinator::plan(const cluster::patience& how) {
+  auto said = std::vector<std::string>{};
   auto seen = seen_.seen(steady_ms());
-  auto next = cluster::next_moves(agreed_, seen);
+  auto next = cluster::next_moves(agreed_, seen, how);
   for (auto& one : next.abort) {
     log::info("cluster.move_taken_back", {{"group", cluster::title(one.what.shard)}, {"why", one.why}});
+    said.push_back(cluster::title(one.what.shard) + ": its move is taken back: " + one.why);
     propose(one.what);
   }
   for (auto& one : next.begin) {
     log::info("cluster.move", {{"group", cluster::title(one.what.shard)}, {"why", one.why}});
+    said.push_back(cluster::title(one.what.shard) + ": a replica moves: " + one.why);
     propose(one.what);
   }
   for (auto& one : next.leave) {
     log::info("cluster.leaves", {{"node", agreed_.title(one.who)}});
+    said.push_back(agreed_.title(one.who) + " has nothing left and goes");
     propose(one);
   }
-  for (auto& one : cluster::leader_transfers(agreed_, seen)) {
+  for (auto& one : cluster::leader_transfers(agreed_, seen, how)) {
     log::info("cluster.transfer",
               {{"group", cluster::title(one.shard)}, {"to", agreed_.title(one.to)}, {"why", one.why}});
+    said.push_back(cluster::title(one.shard) + ": its leader moves from " + agreed_.title(one.from) + " to " +
+                   agreed_.title(one.to) + ": " + one.why);
     if (one.from == self_id())
       transfer(one.shard, one.to);
     else
       to_node(one.from, cluster::control::transfer{one.shard, one.to});
   }
+  return said;
+}
+
+/// At once what else would wait until all nodes have been there for a while.
+cluster_rebalancing coordinator::rebalance() {
+  auto out = cluster_rebalancing{};
+  out.leader = leaders_.who_serves(system_shard).node;
+  out.is_here = out.leader == self_id();
+  if (!out.is_here)
+    return out;
+  auto eager = cluster::patience{};
+  eager.steady_ms = 0;
+  out.begun = plan(eager);
+  out.under_way = out.begun.size();
+  for (auto& [shard, placed] : agreed_.shards)
+    out.under_way += placed.moving ? 1 : 0;
+  for (auto& [shard, x] : seen_.seen(steady_ms()).shards)
+    out.under_way += x.transferring_to != 0 ? 1 : 0;
+  return out;
 }
 
 void coordinator::transfer(shard_id shard, cluster::node_id to) {
@@ -84,6 +109,15 @@ void coordinator::move_on(shard_id shard) {
       log::debug("cluster.step_refused",
                  {{"group", cluster::title(shard)}, {"step", cluster::name_of(at)}, {"why", whys[std::size_t(x)]}});
   };
+  // Else it is made to.
+  auto has_caught_up = [&](cluster::node_id who) {
+    auto i = std::ranges::find(last.members, who, [](auto& x) { return x.member.id; });
+    if (i == last.members.end() || i->member.role == raft::role::voter || i->catch_up_progress == 3)
+      return true;
+    if (i->catch_up_progress != 1)
+      member->catch_up(who, told);
+    return false;
+  };
   switch (next->at) {
   case cluster::step::add_spare:
     for (auto who : next->who)
@@ -93,14 +127,9 @@ void coordinator::move_on(shard_id shard) {
       }
     return done(0);
   case cluster::step::catch_up:
-    for (auto who : next->who) {
-      auto i = std::ranges::find(last.members, who, [](auto& x) { return x.member.id; });
-      if (i == last.members.end() || i->member.role == raft::role::voter || i->catch_up_progress == 3)
-        continue;
-      if (i->catch_up_progress != 1)
-        member->catch_up(who, told);
-      return;
-    }
+    for (auto who : next->who)
+      if (!has_caught_up(who))
+        return;
     return done(0);
   case cluster::step::promote:
     if (next->who.empty())
@@ -108,10 +137,13 @@ void coordinator::move_on(shard_id shard) {
     if (auto i = find(next->who.front()); i != members.end()) {
       if (i->role == raft::role::voter)
         return done(i->id);
+      if (!has_caught_up(i->id)) // With an earlier leader it had.
+        return;
       i->role = raft::role::voter;
-      member->change(std::move(members), told);
+    } else {
+      members.push_back({next->who.front(), raft::role::spare}); // What an earlier leader had changed was not kept.
     }
-    return;
+    return member->change(std::move(members), told);
   case cluster::step::transfer_leader:
     if (next->who.empty())
       return done(0);

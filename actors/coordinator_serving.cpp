@@ -12,12 +12,26 @@ void coordinator::leadership_changed(const msg::leadership_changed& x) {
   if (i == members_.end() || (i->second.is_ending && x.who.is_here))
     return;
   auto before = std::exchange(i->second.who, x.who);
-  transfers_.erase(x.shard);
+  auto asked_for = before.is_here != x.who.is_here ? transfers_.extract(x.shard) : decltype(transfers_)::node_type{};
   auto& terms = own_leads_.terms;
-  if (before.is_here != x.who.is_here)
+  if (before.is_here != x.who.is_here && x.who.is_here) {
+    auto begun = history_.led_here(x.shard, agreed_, steady_ms());
     log::info("cluster.leader", {{"group", cluster::title(x.shard)},
                                  {"term", x.who.term},
-                                 {"what", x.who.is_here ? "this node leads" : "this node leads no more"}});
+                                 {"what", "this node leads"},
+                                 {"why", begun.why},
+                                 {"without_leader_ms", begun.without_ms}});
+  } else if (before.is_here != x.who.is_here) {
+    auto why = asked_for                                        ? "handed to " + agreed_.title(asked_for.mapped().first)
+               : x.who.leader != 0 && x.who.leader != self_id() ? agreed_.title(x.who.leader) + " leads now"
+               : x.who.term > before.term                       ? std::string{"there is a new term"}
+                                                                : std::string{"a majority is out of reach, or its end"};
+    log::info("cluster.leader", {{"group", cluster::title(x.shard)},
+                                 {"term", x.who.term},
+                                 {"what", "this node leads no more"},
+                                 {"why", why},
+                                 {"led_ms", history_.end_here(x.shard, steady_ms())}});
+  }
   auto led = terms.find(x.shard);
   auto changes = x.who.is_here ? led == terms.end() || led->second != x.who.term : led != terms.end();
   if (!changes)
@@ -70,7 +84,10 @@ void coordinator::link_changed(const msg::link_changed& x) {
   for (auto& [shard, one] : members_)
     if (auto member = node_.member_of(shard))
       member->is_down(x.node);
-  tell_shards(leaders_.link_down(x.node));
+  auto lost = leaders_.link_down(x.node);
+  for (auto shard : lost)
+    history_.lost(shard, x.node, "the link to " + name + " broke: " + x.why, steady_ms());
+  tell_shards(lost);
   // Its sessions are not waited for.
   for (auto& [shard, term] : own_leads_.terms)
     if (shard != system_shard)
@@ -82,8 +99,15 @@ void coordinator::from_node(const msg::from_node& x) {
   auto read = control::read(x.frame);
   if (!read)
     return;
-  if (auto leads = std::get_if<control::leads>(&*read))
-    return tell_shards(leaders_.apply(x.from, *leads));
+  if (auto leads = std::get_if<control::leads>(&*read)) {
+    auto changed = leaders_.apply(x.from, *leads);
+    for (auto shard : changed)
+      if (leads->terms.contains(shard))
+        history_.led_elsewhere(shard, x.from, steady_ms());
+      else
+        history_.lost(shard, x.from, agreed_.title(x.from) + " gave it up", steady_ms());
+    return tell_shards(changed);
+  }
   if (auto report = std::get_if<control::report>(&*read))
     return seen_.apply(x.from, *report, steady_ms());
   if (auto state = std::get_if<control::state>(&*read)) {

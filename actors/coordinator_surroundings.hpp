@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,8 @@ public:
   virtual void set_peers(const std::vector<cluster::member_addresses>& members) = 0;
   /// Those that it knew when it last ended. Nobody is linked before this or `set_peers`: the coordinator would miss it.
   virtual void link_with_known() = 0;
+  /// Looks for where they may be besides, as configured; what it finds is tried by itself.
+  virtual void look_for_members() = 0;
   virtual std::vector<cluster::link_status> link_status() const = 0;
   /// Stands for that node's shard.
   virtual shard_actor shard_at(cluster::node_id node, shard_id shard) = 0;
@@ -73,6 +76,12 @@ public:
   virtual std::shared_ptr<group_member> member_of(shard_id shard) = 0;
   /// What is agreed on goes through its log; this node may have no member of it.
   virtual replica& system_group() = 0;
+  /// What this node's states take, and all its files.
+  struct sizes {
+    std::map<shard_id, std::uint64_t> states;
+    std::uint64_t disk_bytes = 0;
+  };
+  virtual void measure(std::function<void(const sizes&)> done) = 0;
 };
 
 } // namespace xmpp

@@ -9,6 +9,7 @@
 #include "actors/server_backend.hpp"
 #include "actors/shard.hpp"
 #include "actors/shell/listener.hpp"
+#include "actors/shell/remote_runs.hpp"
 #include "actors/store_accounts.hpp"
 #include "actors/version.hpp"
 #include "cluster/identity.hpp"
@@ -106,9 +107,11 @@ server_context::server_context(std::uint32_t shard_count, std::uint32_t hasher_c
     : route(shard_count), sessions(shard_count), idle(shard_count), hashers(hasher_count), is_in_cluster(is_in_cluster),
       process(cluster::make_id()) {}
 
-msg::end_stream server_context::sent_away() const {
-  auto& elsewhere = live()->options.server.drain_host;
-  return {elsewhere.empty() ? errc::system_shutdown : errc::see_other_host, {}, elsewhere};
+msg::end_stream server_context::sent_away() {
+  auto where = live()->options.server.drain_host;
+  if (where.empty())
+    where = elsewhere.next();
+  return {where.empty() ? errc::system_shutdown : errc::see_other_host, {}, where};
 }
 
 const host* live_settings::find_host(std::string_view domain) const {
@@ -368,6 +371,16 @@ result<void> server::start_actors(const config& options) {
   shell.on_command = [](std::uint32_t uid, std::string_view line, int status) {
     log::info("shell.command", {{"uid", uid}, {"command", line}, {"status", status}});
   };
+  if (context.node) {
+    auto how = shell::remote_run_options{};
+    how.on_command = [](std::uint64_t node, std::string_view line, int status) {
+      log::info("shell.command", {{"node", cluster::id_text(node)}, {"command", line}, {"status", status}});
+    };
+    remote_runs_ = std::make_unique<shell::remote_runs>(std::move(how), *backend_, *system_);
+    context.node->questions().set_answerer([runs = remote_runs_.get()](cluster::node_id from, std::string_view bytes) {
+      return runs->answer(from, bytes);
+    });
+  }
   top.push_back({"shell", [this, shell](supervisor& s) {
                    return caf::actor_cast<caf::strong_actor_ptr>(
                        s.system().spawn<shell_listener, caf::detached>(s.self_ptr(), shell, *backend_));
@@ -485,22 +498,34 @@ void server::stop() {
   for (auto& one : listeners_)
     caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
   // Every session, bound or not, says goodbye and lets its peer close. The registry knows nobody who is still silent.
-  auto end_all = [this] {
-    registry::instance().for_each(actor_kind::session, [](const registry::entry& x) {
-      caf::anon_send(caf::actor_cast<session_actor>(x.actor), msg::end_stream{errc::system_shutdown});
+  // In a cluster they go to other nodes: not all at once, as far as there is time.
+  auto patience_s = context_->live()->options.server.shutdown_timeout_s;
+  auto is_paced = context_->elsewhere.size() != 0 && patience_s != 0;
+  auto rate = std::max<std::size_t>(context_->live()->options.server.drain_per_second,
+                                    is_paced ? context_->sessions.size() * 2 / patience_s : 0);
+  auto end_all = [this, rate](bool is_paced) {
+    auto told = std::size_t{0};
+    auto how = [&] { return is_paced ? context_->sent_away() : msg::end_stream{errc::system_shutdown}; };
+    registry::instance().for_each(actor_kind::session, [&](const registry::entry& x) {
+      auto session = caf::actor_cast<session_actor>(x.actor);
+      if (is_paced)
+        caf::delayed_anon_send(session, drain_delay(told++, std::uint32_t(rate)), how());
+      else
+        caf::anon_send(session, how());
       return true;
     });
     for (auto& one : context_->unauthenticated.all())
-      caf::anon_send(one, msg::end_stream{errc::system_shutdown});
+      caf::anon_send(one, how());
   };
-  end_all();
-  auto until =
-      std::chrono::steady_clock::now() + std::chrono::seconds{context_->live()->options.server.shutdown_timeout_s};
+  end_all(is_paced);
+  auto until = std::chrono::steady_clock::now() + std::chrono::seconds{patience_s};
   while (metrics::instance().connections_open.load() != 0 && std::chrono::steady_clock::now() < until)
     std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  end_all(); // who came in while the listeners closed
+  end_all(false); // who came in while the listeners closed
   listeners_.clear();
   caf::anon_send_exit(root_, caf::exit_reason::user_shutdown);
+  if (remote_runs_)
+    remote_runs_->stop();
   if (context_->node)
     context_->node->stop();
   context_->storage->stop();
@@ -516,6 +541,7 @@ server::~server() {
   if (context_ && context_->node)
     context_->node->end();
 #endif
+  remote_runs_ = nullptr;
   backend_ = nullptr;
   root_ = nullptr;
   if (context_)

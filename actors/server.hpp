@@ -21,6 +21,9 @@
 namespace xmpp {
 
 class shell_backend;
+namespace shell {
+class remote_runs;
+}
 
 /// When `drain` ends the stream of that index, from 0 on, so that `per_second` of them end in any second.
 std::chrono::milliseconds drain_delay(std::size_t index, std::uint32_t per_second) noexcept;
@@ -68,6 +71,7 @@ private:
   supervisor_actor root_;
   std::vector<caf::strong_actor_ptr> listeners_;
   std::unique_ptr<shell_backend> backend_;
+  std::unique_ptr<shell::remote_runs> remote_runs_; ///< Null: not in a cluster.
   std::vector<std::string> listening_on_;
   std::filesystem::path file_;
   std::int64_t started_ms_ = 0;

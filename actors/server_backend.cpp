@@ -224,6 +224,25 @@ result<std::string> server_backend::cluster_invite(std::uint32_t valid_s) {
   return token->text();
 }
 
+result<cluster_rebalancing> server_backend::cluster_rebalance() {
+  auto& node = of_.context().node;
+  if (!node)
+    return look_at_cluster().error();
+  auto answer = ask<msg::cluster_rebalanced>(of_.system(), caf::actor_cast<coordinator_actor>(node->coordinator()),
+                                             msg::cluster_rebalance{});
+  return answer ? result<cluster_rebalancing>{std::move(answer->what)} : answer.error();
+}
+
+cluster::node_id server_backend::own_node() {
+  return of_.context().self;
+}
+
+std::future<result<std::string>> server_backend::ask_node(cluster::node_id node, std::string question) {
+  auto& here = of_.context().node;
+  return here ? here->questions().ask(node, cluster::control::question::shell, question)
+              : shell_backend::ask_node(node, std::move(question));
+}
+
 shell_backend::fields server_backend::log_levels() {
   auto result = fields{};
   for (auto& [component, level] : log::list_levels())

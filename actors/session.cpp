@@ -480,7 +480,7 @@ void session::end(errc reason, std::string_view text, std::string_view see_other
 
 /// Who comes while the server drains.
 bool session::is_sent_away() {
-  if (!server_.draining)
+  if (!server_.draining && !server_.drains_in_cluster)
     return false;
   auto how = server_.sent_away();
   end(how.reason, how.text, how.see_other_host);

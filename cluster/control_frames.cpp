@@ -189,6 +189,16 @@ void fields(A& a, held<A, report>& x) {
 }
 
 template <class A>
+void links(A& a, held<A, report>& x) {
+  a.map(x.links, members_max, [](auto& b, auto& node, auto& link) {
+    b.node(node);
+    b.flag(link.is_up);
+    b.number(link.waiting_bytes);
+    b.number(link.round_trip_us);
+  });
+}
+
+template <class A>
 void fields(A& a, held<A, state>& x) {
   a.rest(x.bytes);
 }
@@ -240,6 +250,42 @@ error unsupported() {
   return {errc::unsupported_feature, "between nodes: a message about the cluster of a later version"};
 }
 
+// -- extras --
+
+constexpr std::uint64_t links_tag = 1;
+
+/// Whether they are within their bounds.
+template <class T>
+bool append_extras(std::string& out, const T& x) {
+  if constexpr (std::is_same_v<T, report>) {
+    if (x.links.empty())
+      return true;
+    auto bytes = std::string{};
+    auto a = writing{bytes};
+    links(a, x);
+    auto to = codec::byte_writer{out};
+    to.varint(links_tag);
+    to.string(bytes);
+    return a.ok();
+  }
+  return true;
+}
+
+/// False: it must be understood, and is not.
+template <class T>
+bool take_extra(T& x, std::uint64_t tag, std::string_view bytes, codec::byte_reader& frame) {
+  if constexpr (std::is_same_v<T, report>)
+    if (tag == links_tag) {
+      auto in = codec::byte_reader{bytes};
+      auto a = reading{in};
+      x.links.clear();
+      links(a, x);
+      if (!in.finished())
+        frame.fail();
+    }
+  return tag % 2 != 0;
+}
+
 template <class T>
 result<message> take(codec::byte_reader in) {
   if (has_version<T>) {
@@ -252,8 +298,8 @@ result<message> take(codec::byte_reader in) {
   fields(a, out);
   while (in.ok() && !in.at_end()) {
     auto tag = in.varint();
-    in.string();
-    if (in.ok() && tag % 2 == 0)
+    auto bytes = in.string();
+    if (in.ok() && !take_extra(out, tag, bytes, in))
       return unsupported();
   }
   if (!in.ok())
@@ -343,7 +389,7 @@ result<void> append(std::string& out, const message& what) {
           out.push_back(static_cast<char>(version));
         auto a = writing{out};
         fields(a, x);
-        return a.ok();
+        return a.ok() && append_extras(out, x);
       },
       what);
   if (is_within)

@@ -3,7 +3,8 @@
 //
 //     frame      number byte, body                            raft, state: their bytes have a version of their own
 //                number byte, version byte, body, extras      all others
-//     extras     { tag varint, string } up to the end
+//     extras     { tag varint, string } up to the end; of a report 1, its links: list of { node, is_up bool,
+//                waiting bytes varint, round trip in us varint }
 //
 //     number  message    channel  body
 //     1       raft       urgent   shard, bytes to the end          large ones, and states: bulk
@@ -25,7 +26,7 @@
 // Later versions (nodes are upgraded one after the other):
 // - A new message takes a new number; a new field goes to the extras under a new tag. Nothing above changes, no number
 //   is used twice.
-// - An even tag must be understood: an older node refuses the frame. An odd one may be ignored. So far none is known.
+// - An even tag must be understood: an older node refuses the frame. An odd one may be ignored.
 // - What can not be said otherwise takes a new version of its message; of `propose` and `ask` the request stands first
 //   in each, so that who can not read the rest still answers.
 // - An `errc` that is not known reads as `internal_server_error`. A question that is not known is the receiver's to
@@ -87,6 +88,14 @@ struct report {
     friend bool operator==(const led&, const led&) = default;
   };
 
+  /// The sender's, to another.
+  struct link {
+    bool is_up = false;
+    std::uint64_t waiting_bytes = 0, round_trip_us = 0; ///< 0: not known yet.
+
+    friend bool operator==(const link&, const link&) = default;
+  };
+
   std::uint64_t sessions = 0;
   bool disk_ok = true;
   std::string disk_words; ///< Why not.
@@ -95,6 +104,7 @@ struct report {
   std::uint64_t up_s = 0;          ///< Since it started.
   std::map<shard_id, led> leads;
   std::map<shard_id, std::uint64_t> follows; ///< The other replicas it has: applied.
+  std::map<node_id, link> links;             ///< An older node says nothing of them.
 
   friend bool operator==(const report&, const report&) = default;
 };
@@ -139,12 +149,12 @@ struct transfer {
 
 /// Values are sent between nodes: append, never renumber. There may be others.
 enum class question : std::uint8_t {
-  shell_line = 1, ///< A command line of the shell; the answer is its output.
+  shell = 1, ///< A step of a command that runs here for a shell there: actors/shell/remote_wire.hpp.
 };
 
 struct ask {
   std::uint64_t request = 1;
-  question what = question::shell_line;
+  question what = question::shell;
   std::string_view bytes;
 
   friend bool operator==(const ask&, const ask&) = default;

@@ -160,7 +160,7 @@ result<founded> found(const new_node&, const std::vector<std::string>&) {
   return refused("this build knows no clusters: there was no libraft when it was made");
 }
 
-result<joined> join_cluster(const new_node&, const join_token&, std::uint32_t) {
+result<joined> join_cluster(const new_node&, const join_order&) {
   return refused("this build knows no clusters: there was no libraft when it was made");
 }
 
@@ -190,7 +190,7 @@ result<std::optional<identity>> lone_identity(const new_node& how) {
   auto text = "this node is in cluster " + id_text((*self)->cluster) + " already";
   if (!has_store(how))
     text += ", but its store is gone: remove " + identity_file(how.data_folder).parent_path().string() +
-            " too, then join with a new token";
+            " too, then join with a new token and --replaces " + id_text((*self)->node);
   return error{errc::conflict, text};
 }
 
@@ -327,7 +327,7 @@ result<founded> found(const new_node& how, const std::vector<std::string>& hosts
   return admit(how, in, *self);
 }
 
-result<joined> join_cluster(const new_node& how, const join_token& token, std::uint32_t timeout_ms) {
+result<joined> join_cluster(const new_node& how, const join_order& x) {
   auto known = lone_identity(how);
   if (!known)
     return known.error();
@@ -344,12 +344,14 @@ result<joined> join_cluster(const new_node& how, const join_token& token, std::u
   if (!self)
     return self.error();
   auto order = join_options{};
-  order.token = token;
+  order.token = x.token;
+  order.seeds = x.seeds;
+  order.replaces = x.replaces;
   order.self = *std::move(self);
   order.software = how.says.version;
   order.addresses = how.says.addresses;
   order.now_s = how.now_ms / 1'000;
-  order.timeout_ms = timeout_ms;
+  order.timeout_ms = x.timeout_ms;
   auto answer = told(join(order));
   if (!answer)
     return answer;

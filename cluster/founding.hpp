@@ -38,10 +38,17 @@ struct founded {
 /// command: `conflict` when it is in a cluster already, `storage_failure` also when a server has the store open.
 result<founded> found(const new_node& how, const std::vector<std::string>& hosts);
 
+struct join_order {
+  join_token token;
+  std::string replaces = {};           ///< As in `join_request`.
+  std::vector<std::string> seeds = {}; ///< As in `join_options`.
+  std::uint32_t timeout_ms = 30'000;
+};
+
 /// Asks for admittance, and makes an empty store that waits for the others. Refused, before anybody is asked, where
 /// something was stored, which would be lost; after that when the cluster has another number of shards. Again with the
 /// same token, a lost answer is given once more.
-result<joined> join_cluster(const new_node& how, const join_token& token, std::uint32_t timeout_ms = 30'000);
+result<joined> join_cluster(const new_node& how, const join_order& x);
 
 /// Fails when the identity can not be read.
 result<bool> is_member(const std::filesystem::path& data_folder);

@@ -4,6 +4,11 @@
 // authority's key travels to every member, in group 0, so that any of them can issue; its certificate is the only root
 // that links trust. A node's certificate has one name, `troupe:<cluster>/<node>`, and is good for both sides of a link.
 //
+// So a member that was removed still has the authority's key, and can make certificates in anybody's name. Links refuse
+// them: they want a member, and the key that it joined with (link.hpp). What it could do is pass for a member before a
+// node that is just joining, from between that node and the address in its token, and so learn the token's secret. Who
+// removes a node because somebody has broken into it invites over a network that it is not on.
+//
 // All of it is values. Times are seconds since 1970 and come from the caller.
 #pragma once
 

@@ -1,5 +1,6 @@
 #include "cluster/join.hpp"
 
+#include "cluster/discovery.hpp"
 #include "cluster/link_frames.hpp"
 #include "net/authority.hpp"
 #include "net/mutual_tls.hpp"
@@ -11,7 +12,6 @@
 #include <cerrno>
 #include <chrono>
 #include <memory>
-#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <system_error>
@@ -25,9 +25,11 @@ using net::outcome;
 namespace {
 
 constexpr std::uint8_t version = 1;
+constexpr std::uint8_t version_with_replaces = 2; ///< Of a request that replaces somebody: older members know none.
 constexpr auto addresses_max = std::size_t{16};
 constexpr auto members_max = std::size_t{1'000};
 constexpr auto address_bytes_max = std::size_t{300};
+constexpr auto name_bytes_max = std::size_t{16}; ///< Of a member.
 
 void put_texts(codec::byte_writer& to, const std::vector<std::string>& texts) {
   to.varint(texts.size());
@@ -168,7 +170,7 @@ outcome<std::string> asking::ask(net::mutual_tls& tls) {
   if (!request)
     return failure{request.why()};
   auto plain = std::string{};
-  auto said = join_request{how_.self.node, how_.token.secret, *request, how_.software, how_.addresses};
+  auto said = join_request{how_.self.node, how_.token.secret, *request, how_.software, how_.addresses, how_.replaces};
   append_frame(plain, frame_kind::join_request, said.encode());
   auto wire = std::string{};
   if (tls.write(plain, wire) != net::tls_status::ok)
@@ -230,37 +232,19 @@ outcome<joined> asking::run(const net::address& at) {
   return joined{*std::move(self), std::move(answer->members), answer->shard_count};
 }
 
-outcome<std::vector<net::address>> look_up(const std::string& host, std::uint16_t port) {
-  auto hints = addrinfo{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
-  if (auto literal = net::address::parse(host, port))
-    return std::vector{*literal};
-  addrinfo* found = nullptr;
-  if (auto code = ::getaddrinfo(host.c_str(), nullptr, &hints, &found); code != 0)
-    return failure{"look up " + host + ": " + ::gai_strerror(code)};
-  auto out = std::vector<net::address>{};
-  for (auto i = found; i != nullptr; i = i->ai_next)
-    if (auto raw = net::address::from(i->ai_addr, i->ai_addrlen); raw.is_known())
-      if (auto with_port = net::address::parse(raw.host_text(), port))
-        out.push_back(*with_port);
-  ::freeaddrinfo(found);
-  if (out.empty())
-    return failure{"look up " + host + ": it has no address"};
-  return out;
-}
-
 } // namespace
 
 std::string join_request::encode() const {
   auto out = std::string{};
   auto to = codec::byte_writer{out};
-  to.byte(version);
+  to.byte(replaces.empty() ? version : version_with_replaces);
   to.fixed64(node);
   to.string(secret);
   to.string(request);
   to.string(software);
   put_texts(to, addresses);
+  if (!replaces.empty())
+    to.string(replaces);
   return out;
 }
 
@@ -273,7 +257,10 @@ std::optional<join_request> join_request::decode(std::string_view bytes) {
   out.request = in.string();
   out.software = fit_words(in.string());
   out.addresses = take_texts(in);
-  if (!in.finished() || said != version || out.node == 0)
+  if (said == version_with_replaces)
+    out.replaces = fit_words(in.string());
+  auto is_known = said == version || (said == version_with_replaces && !out.replaces.empty());
+  if (!in.finished() || !is_known || out.node == 0 || out.replaces.size() > name_bytes_max)
     return std::nullopt;
   return out;
 }
@@ -327,16 +314,22 @@ outcome<joined> join(const join_options& how) {
   auto context = net::mutual_tls_context::make(options);
   if (!context)
     return failure{context.why()};
-  auto addresses = look_up(how.token.host, how.token.port);
-  if (!addresses)
-    return failure{addresses.why()};
   auto why = std::string{};
-  for (auto& at : *addresses) {
-    auto attempt = asking{how, *context};
-    auto result = attempt.run(at);
-    if (result || attempt.was_answered())
-      return result;
-    why = result.why();
+  auto places = std::vector{host_and_port{how.token.host, how.token.port}};
+  for (auto& one : how.seeds)
+    if (auto place = parse_host_and_port(one))
+      places.push_back(*std::move(place));
+  for (auto& place : places) {
+    auto addresses = look_up(place);
+    auto unreachable = addresses ? std::string{} : addresses.why();
+    for (auto& at : addresses ? *addresses : std::vector<net::address>{}) {
+      auto attempt = asking{how, *context};
+      auto result = attempt.run(at);
+      if (result || attempt.was_answered())
+        return result;
+      unreachable = result.why();
+    }
+    why += (why.empty() ? "" : "; ") + unreachable;
   }
   return failure{why};
 }

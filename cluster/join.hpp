@@ -29,6 +29,7 @@ struct join_request {
   std::string request;                ///< For the certificate, PEM.
   std::string software;               ///< For people.
   std::vector<std::string> addresses; ///< Where its own link port will be, `host:port`.
+  std::string replaces = {};          ///< The member whose place it takes (`state::named`); empty: it is new.
 
   std::string encode() const; ///< Holds the secret.
   /// Nothing: not such bytes.
@@ -38,6 +39,7 @@ struct join_request {
 struct member_addresses {
   node_id node = 0;
   std::vector<std::string> addresses; ///< `host:port`
+  std::string key_digest = {};        ///< As of `link_peer`; neither said to who joins nor saved.
   friend bool operator==(const member_addresses&, const member_addresses&) = default;
 };
 
@@ -58,6 +60,8 @@ net::outcome<std::string> check_key(const join_request& x, std::string_view key_
 
 struct join_options {
   join_token token;
+  std::vector<std::string> seeds; ///< Asked in turn when the token's member can not be reached (discovery.hpp).
+  std::string replaces;
   identity self; ///< Saved before: so that it can ask again when the answer is lost.
   std::string software;
   std::vector<std::string> addresses;

@@ -43,6 +43,12 @@ std::string goodbye(std::string_view why) {
   return out;
 }
 
+constexpr auto another_key = "its key is not the one that it joined with";
+
+bool has_key(std::string_view shown, std::string_view known) {
+  return known.empty() || net::is_equal_in_constant_time(shown, known);
+}
+
 outcome<std::shared_ptr<const net::mutual_tls_context>> make_context(const identity& self, bool may_join) {
   if (!self.is_member())
     return failure{"this node is in no cluster"};
@@ -90,6 +96,7 @@ public:
 
   // -- any thread --
   void set_peers(std::vector<link_peer> peers);
+  void set_seeds(std::vector<net::address> seeds);
   bool send(node_id to, channel on, std::string_view bytes);
   bool is_up(node_id peer) const;
   outcome<void> set_identity(const identity& self);
@@ -107,6 +114,7 @@ private:
     node_id dialed = 0;       ///< 0: accepted.
     node_id peer = 0;         ///< Once it has shown who it is.
     std::uint64_t process = 0;
+    std::string key_digest; ///< As it has shown.
     std::string software;
     std::string why; ///< Of our own; empty: the connection's.
     bool owes_ping = false;
@@ -124,6 +132,9 @@ private:
     hub& home;
     node_id node;
     std::vector<net::address> addresses;
+    std::string key_digest;   ///< Empty: any.
+    std::string refusal;      ///< Its last words.
+    net::address was_seen_at; ///< When another was looked for; tried once.
     std::size_t next_address = 0;
     unsigned failures = 0; ///< In a row.
     std::uint64_t up_ms = 0;
@@ -141,6 +152,10 @@ private:
 
   void on_timer(std::uint32_t tag) override;
   void apply_peers(std::vector<link_peer> peers);
+  void drop_link(peer& with, const std::string& why);
+  void apply_seeds(std::vector<net::address> seeds);
+  bool may_be_dialed(const peer& x) const noexcept { return !x.addresses.empty() || !seeds_.empty(); }
+  net::address next_address(peer& of);
   void accept(net::unique_fd fd, const net::address& from);
   void cut_oldest_stranger();
   void dial(peer& to);
@@ -182,6 +197,7 @@ private:
   std::map<const link_connection*, session> sessions_;
   std::uint64_t next_number_ = 1;
   std::map<node_id, std::unique_ptr<peer>> peers_;
+  std::vector<net::address> seeds_;
   std::minstd_rand jitter_{std::random_device{}()};
   std::string pack_;
   net::timer_id heartbeat_ = 0;
@@ -315,6 +331,10 @@ void links::hub::set_peers(std::vector<link_peer> peers) {
   post([peers = std::move(peers)](hub& x) { x.apply_peers(peers); });
 }
 
+void links::hub::set_seeds(std::vector<net::address> seeds) {
+  post([seeds = std::move(seeds)](hub& x) { x.apply_seeds(seeds); });
+}
+
 // -- peers ------------------------------------------------------------------------------------------------------------
 
 void links::hub::apply_peers(std::vector<link_peer> peers) {
@@ -336,11 +356,8 @@ void links::hub::apply_peers(std::vector<link_peer> peers) {
     i = peers_.erase(i);
     if (gone->dialing != nullptr)
       gone->dialing->end("it is no member any more");
-    if (gone->up != nullptr) {
-      auto& x = session_of(*gone->up);
-      lose(*gone, "it is no member any more");
-      refuse(x, "no member any more");
-    }
+    if (gone->up != nullptr)
+      drop_link(*gone, "it is no member any more");
   }
   for (auto& one : peers) {
     if (one.node == own_ || one.node == 0)
@@ -350,9 +367,13 @@ void links::hub::apply_peers(std::vector<link_peer> peers) {
       if (known->addresses != one.addresses)
         known->failures = 0;
       known->addresses = std::move(one.addresses);
+      known->key_digest = std::move(one.key_digest);
+      if (known->up != nullptr && !has_key(session_of(*known->up).key_digest, known->key_digest))
+        drop_link(*known, another_key);
     } else {
       known = std::make_unique<peer>(*this, one.node, options_.channel_bytes_max);
       known->addresses = std::move(one.addresses);
+      known->key_digest = std::move(one.key_digest);
       auto guard = std::unique_lock{table_mutex_};
       table_[one.node] = known->shared;
     }
@@ -361,9 +382,34 @@ void links::hub::apply_peers(std::vector<link_peer> peers) {
   }
 }
 
+void links::hub::drop_link(peer& with, const std::string& why) {
+  auto& x = session_of(*with.up);
+  lose(with, why);
+  refuse(x, why);
+}
+
+void links::hub::apply_seeds(std::vector<net::address> seeds) {
+  seeds_ = std::move(seeds);
+  for (auto& [node, one] : peers_)
+    if (one->timer == 0)
+      dial_later(*one);
+}
+
+/// Unknown: there is none.
+net::address links::hub::next_address(peer& of) {
+  if (of.was_seen_at.is_known())
+    return std::exchange(of.was_seen_at, {});
+  auto own = of.addresses.size();
+  auto all = own + (of.failures >= own ? seeds_.size() : 0);
+  if (all == 0)
+    return {};
+  auto i = of.next_address++ % all;
+  return i < own ? of.addresses[i] : seeds_[i - own];
+}
+
 void links::hub::dial_later(peer& to) {
   home_.cancel_timer(std::exchange(to.timer, 0));
-  if (to.up != nullptr || to.dialing != nullptr || to.addresses.empty() || is_shut_)
+  if (to.up != nullptr || to.dialing != nullptr || !may_be_dialed(to) || is_shut_)
     return;
   auto delay = std::uint64_t{0};
   // The first time the one with the lower id dials at once, so that there seldom are two connections.
@@ -376,9 +422,11 @@ void links::hub::dial_later(peer& to) {
 }
 
 void links::hub::dial(peer& to) {
-  if (to.up != nullptr || to.dialing != nullptr || to.addresses.empty())
+  if (to.up != nullptr || to.dialing != nullptr)
     return;
-  auto at = to.addresses[to.next_address++ % to.addresses.size()];
+  auto at = next_address(to);
+  if (!at.is_known())
+    return;
   auto fd = net::connect(at);
   if (!fd)
     return failed_to_dial(to, fd.why());
@@ -462,10 +510,19 @@ void links::hub::on_secured(link_connection& from) {
     return refuse(x, "a certificate of cluster " + id_text(name->cluster));
   if (name->node == own_)
     return refuse(x, "a certificate with this node's own id");
-  if (x.dialed != 0 && x.dialed != name->node)
+  auto who = find_peer(name->node);
+  if (x.dialed != 0 && x.dialed != name->node) {
+    if (who != nullptr && who->up == nullptr && who->dialing == nullptr) {
+      who->was_seen_at = from.peer();
+      dial_later(*who);
+    }
     return refuse(x, "node " + id_text(name->node) + " is where " + id_text(x.dialed) + " should be");
-  if (find_peer(name->node) == nullptr || (callbacks_.may_link && !callbacks_.may_link(name->node)))
+  }
+  if (who == nullptr || (callbacks_.may_link && !callbacks_.may_link(name->node)))
     return refuse(x, "node " + id_text(name->node) + " is no member here");
+  if (!has_key(read->key_digest, who->key_digest))
+    return refuse(x, another_key);
+  x.key_digest = read->key_digest;
   x.peer = name->node;
   x.stage = stage::greeting;
   from.set_deadline(options_.handshake_ms, "no greeting in time");
@@ -479,7 +536,12 @@ void links::hub::on_frame(link_connection& from, const frame_reader::frame& said
   if (x.stage == stage::joining)
     return ask_to_join(x, said);
   if (said.kind == frame_kind::goodbye) {
-    x.why = "the peer says: " + fit_words(said.payload);
+    auto words = fit_words(said.payload);
+    x.why = "the peer says: " + words;
+    auto dialed = x.stage != stage::up ? find_peer(x.dialed) : nullptr;
+    if (dialed != nullptr && dialed->up == nullptr && std::exchange(dialed->refusal, words) != words &&
+        callbacks_.on_refused)
+      callbacks_.on_refused(dialed->node, words);
     auto link = x.link;
     return link->end(x.why);
   }
@@ -534,6 +596,8 @@ void links::hub::go_up(session& x) {
   auto who = find_peer(x.peer);
   if (who == nullptr)
     return refuse(x, "no member any more");
+  if (!has_key(x.key_digest, who->key_digest)) // It was not known before.
+    return refuse(x, another_key);
   if (who->up != nullptr) {
     auto& old = session_of(*who->up);
     lose(*who, "the peer opened another link");
@@ -547,6 +611,7 @@ void links::hub::go_up(session& x) {
   if (who->dialing == link.get())
     who->dialing = nullptr;
   who->up_ms = home_.now_ms();
+  who->refusal.clear();
   home_.cancel_timer(std::exchange(who->timer, 0));
   {
     auto guard = std::lock_guard{who->shared->mutex};
@@ -768,6 +833,10 @@ links::~links() {
 
 void links::set_peers(std::vector<link_peer> peers) {
   hub_->set_peers(std::move(peers));
+}
+
+void links::set_seeds(std::vector<net::address> seeds) {
+  hub_->set_seeds(std::move(seeds));
 }
 
 bool links::send(node_id to, channel on, std::string_view bytes) {

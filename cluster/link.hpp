@@ -64,6 +64,8 @@ struct link_callbacks {
   std::function<void(node_id peer, const std::string& why)> on_down;
   /// Asked of peers that were named by `set_peers`, when they have shown who they are; empty: yes.
   std::function<bool(node_id peer)> may_link;
+  /// A peer that was dialed says why it does not link with this node: told when the words are others than the last.
+  std::function<void(node_id peer, const std::string& why)> on_refused;
   /// A stranger was cut; there may be many.
   std::function<void(const net::address& from, const std::string& why)> on_stranger;
   /// A node wants to join; empty: nobody can. `reply` may be called on any thread, once, with the answer or with words
@@ -75,6 +77,9 @@ struct link_callbacks {
 struct link_peer {
   node_id node = 0;
   std::vector<net::address> addresses; ///< Tried in turn; none: we wait for it to dial.
+  /// SHA-256 of its public key, as it joined: who has the authority's key, as a member that was removed, can make
+  /// certificates, and not this. Empty: not known yet.
+  std::string key_digest = {};
 };
 
 struct link_status {
@@ -110,6 +115,8 @@ public:
   // -- from any thread --
   /// Whom to link with, from now on; others' links end. The own node in it is ignored.
   void set_peers(std::vector<link_peer> peers);
+  /// Where any of them may be as well: tried for a peer once all its own addresses have failed.
+  void set_seeds(std::vector<net::address> seeds);
   /// False, and nothing is taken: not linked, the channel is full, or more than `frame_bytes_max`. Never blocks.
   bool send(node_id to, channel on, std::string_view bytes);
   bool is_up(node_id peer) const;

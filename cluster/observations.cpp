@@ -80,7 +80,9 @@ observed observations::seen(std::uint64_t now_ms) const {
     node.disk_ok = !x.report || x.report->disk_ok;
     if (!is_here || !x.is_current)
       continue;
-    node.sessions = x.report->sessions;
+    auto& says = *x.report;
+    node.says = observed_node::said{says.sessions, says.disk_free_bytes, says.disk_used_bytes, says.state_version,
+                                    says.up_s,     says.disk_words};
     for (auto& [shard, applied] : x.report->follows) {
       auto& to = out.shards[shard];
       if (to.leader == 0)

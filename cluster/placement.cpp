@@ -675,11 +675,50 @@ std::string_view name_of(health x) noexcept {
   return {};
 }
 
-bool is_alive(const state& in, const observed& seen, node_id x, const patience& how) noexcept {
+namespace {
+
+bool is_heard(const state& in, const observed& seen, node_id x, const patience& how) noexcept {
   auto known = in.find(x);
-  auto heard = seen.nodes.find(x);
-  return known != nullptr && known->is != standing::gone && heard != seen.nodes.end() &&
-         heard->second.contact_age_ms <= how.fresh_ms && heard->second.disk_ok;
+  auto at = seen.nodes.find(x);
+  return known != nullptr && known->is != standing::gone && at != seen.nodes.end() &&
+         at->second.contact_age_ms <= how.fresh_ms;
+}
+
+/// The member that is silent and says an address of these to be its own; null: none.
+const member* silent_member_at(const state& in, const observed& seen, const announcement& who, const patience& how) {
+  for (auto& [id, one] : in.members)
+    if (id != who.id && one.is != standing::gone && !is_heard(in, seen, id, how))
+      for (auto& address : one.says.addresses)
+        if (contains(who.addresses, address))
+          return &one;
+  return nullptr;
+}
+
+} // namespace
+
+result<void> check_seen(const state& in, const observed& seen, const command& what, const patience& how) {
+  auto join = std::get_if<ask::join>(&what.what);
+  auto remove = std::get_if<ask::remove>(&what.what);
+  auto dead = join ? join->replaces : remove && remove->is_dead ? remove->who : node_id{0};
+  if (dead != 0 && is_heard(in, seen, dead, how))
+    return error{errc::not_allowed,
+                 in.title(dead) + " is there: stop it first" +
+                     (remove ? ", or let it leave: cluster drain " + std::to_string(in.find(dead)->number) + " --leave"
+                             : std::string{})};
+  if (!join || join->replaces != 0)
+    return {};
+  if (auto before = silent_member_at(in, seen, join->who, how)) {
+    auto number = std::to_string(before->number);
+    return error{errc::conflict,
+                 "node " + number + " has the same address and is not there: to take its place, join with --replaces " +
+                     number + "; if this is another node, remove that one first, by `cluster remove " + number +
+                     " --dead` in a member's shell"};
+  }
+  return {};
+}
+
+bool is_alive(const state& in, const observed& seen, node_id x, const patience& how) noexcept {
+  return is_heard(in, seen, x, how) && seen.nodes.at(x).disk_ok;
 }
 
 shard_health health_of(const state& in, const observed& seen, shard_id shard, const patience& how) {

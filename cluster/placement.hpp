@@ -31,7 +31,15 @@ struct observed_node {
   std::uint64_t contact_age_ms = 0;            ///< Since it was last heard; 0 for the observer itself.
   std::uint64_t steady_ms = ~std::uint64_t{0}; ///< Since it was last lost, or started.
   bool disk_ok = true;
-  std::optional<std::uint64_t> sessions; ///< For `cluster status`.
+
+  // For `cluster status`, of those who have reported since their link came up.
+  struct said {
+    std::uint64_t sessions = 0;
+    std::uint64_t disk_free_bytes = 0, disk_used_bytes = 0; ///< 0: not known.
+    std::uint64_t state_version = 0, up_s = 0;
+    std::string disk_words = {};
+  };
+  std::optional<said> says = {};
 };
 
 struct observed_shard {
@@ -105,6 +113,11 @@ struct transfer {
 std::vector<transfer> leader_transfers(const state& in, const observed& seen, const patience& how = {});
 
 // -- facts --
+
+/// Whether that may be asked for, as far as one sees: not what counts on the death of a node that is heard (`remove` of
+/// a dead one, `join` in its place), and no `join` as a new node with an address of a member that is silent, which it
+/// then is without its data, as like as not. Errors are for people.
+result<void> check_seen(const state& in, const observed& seen, const command& what, const patience& how = {});
 
 enum class health : std::uint8_t {
   good = 1,

@@ -1,5 +1,7 @@
 #include "cluster/placement_status.hpp"
 
+#include "cluster/identity.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -53,6 +55,11 @@ std::map<node_id, totals> totals_of(const observed& seen) {
   return out;
 }
 
+/// 0: not known.
+cell known(std::uint64_t x) {
+  return x == 0 ? cell{} : cell{x};
+}
+
 table nodes_of(const state& in, const observed& seen, std::int64_t now_ms, const patience& how) {
   auto out = table{{{"node", "node", unit::count},
                     {"", "id", unit::text, true},
@@ -67,6 +74,10 @@ table nodes_of(const state& in, const observed& seen, std::int64_t now_ms, const
                     {"behind", "behind_entries", unit::count},
                     {"last contact", "last_contact_s", unit::seconds},
                     {"disk", "disk"},
+                    {"free", "disk_free_bytes", unit::bytes},
+                    {"used", "disk_used_bytes", unit::bytes},
+                    {"", "up_s", unit::seconds, true},
+                    {"", "cluster_state", unit::count, true},
                     {"", "certificate_expires_ms", unit::count, true}},
                    {},
                    "there is no cluster yet"};
@@ -82,15 +93,19 @@ table nodes_of(const state& in, const observed& seen, std::int64_t now_ms, const
     auto alive = is_heard && heard->second.contact_age_ms <= how.fresh_ms;
     auto zone = x->says.labels.find("zone");
     auto lag = sums[id].lag;
-    out.rows.push_back({x->number, number(id), standing_of(*x, alive), seconds_since(x->since_ms, now_ms),
+    auto says = is_heard ? heard->second.says : std::nullopt;
+    auto said = [&](std::uint64_t observed_node::said::*which) { return says ? known((*says).*which) : cell{}; };
+    out.rows.push_back({x->number, id_text(id), standing_of(*x, alive), seconds_since(x->since_ms, now_ms),
                         x->says.addresses.front(), x->says.version,
                         zone == x->says.labels.end() ? cell{} : cell{zone->second}, std::uint64_t(in.replicas_of(id)),
-                        sums[id].leads, is_heard && heard->second.sessions ? cell{*heard->second.sessions} : cell{},
+                        sums[id].leads, says ? cell{says->sessions} : cell{},
                         cell{lag, lag > how.lag_max ? tone::warning : tone::plain},
                         is_heard ? cell{heard->second.contact_age_ms / 1'000} : cell{},
                         !is_heard               ? cell{}
                         : heard->second.disk_ok ? cell{std::string{"ok"}}
                                                 : cell{std::string{"failing"}, tone::bad},
+                        said(&observed_node::said::disk_free_bytes), said(&observed_node::said::disk_used_bytes),
+                        says ? cell{says->up_s} : cell{}, said(&observed_node::said::state_version),
                         std::uint64_t(std::max<std::int64_t>(x->certificate_expires_ms, 0))});
   }
   return out;
@@ -131,7 +146,7 @@ table shards_of(const state& in, const observed& seen, const patience& how, std:
                         behind.empty() ? cell{} : cell{listed(in, behind), tone::warning},
                         looked.term,
                         looked.applied,
-                        looked.bytes,
+                        known(looked.bytes),
                         healthy.why.empty() ? cell{} : cell{healthy.why}});
   }
   return out;
@@ -207,6 +222,10 @@ report report_of(const state& in, const observed& seen, const std::vector<link>&
   out.summary += parts;
   if (!out.moves.rows.empty())
     out.summary += "; " + number(out.moves.rows.size()) + " moving";
+  for (auto& [id, one] : seen.nodes)
+    if (!one.disk_ok)
+      out.summary += "; the disk of " + in.title(id) + " fails" +
+                     (one.says && !one.says->disk_words.empty() ? ": " + one.says->disk_words : "");
   return out;
 }
 

@@ -1,6 +1,9 @@
 #include "cluster/system_state.hpp"
 
+#include "cluster/identity.hpp"
+
 #include <algorithm>
+#include <charconv>
 
 namespace xmpp::cluster {
 
@@ -598,6 +601,23 @@ std::size_t state::replicas_of(node_id x) const noexcept {
 std::string state::title(node_id x) const {
   auto known = find(x);
   return known == nullptr ? "node id " + cluster::number(x) : "node " + cluster::number(known->number);
+}
+
+std::optional<node_id> state::named(std::string_view text) const {
+  constexpr auto digits_min = std::size_t{4};
+  auto asked = std::uint64_t{0};
+  auto end = text.data() + text.size();
+  if (auto [at, failure] = std::from_chars(text.data(), end, asked); failure == std::errc{} && at == end)
+    if (auto known = find_number(asked))
+      return known->says.id;
+  auto out = std::optional<node_id>{};
+  for (auto& [id, one] : members)
+    if (text.size() >= digits_min && id_text(id).starts_with(text)) {
+      if (out)
+        return std::nullopt;
+      out = id;
+    }
+  return out;
 }
 
 // -- commands --

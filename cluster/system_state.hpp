@@ -37,6 +37,8 @@ inline constexpr std::size_t tokens_max = 100; ///< That have not expired.
 inline constexpr std::size_t ca_bytes_max = 65'536, certificate_bytes_max = 64;
 inline constexpr std::size_t replicas_max = 5, move_nodes_max = 4;
 inline constexpr std::size_t moves_under_way_max = 64;
+inline constexpr std::size_t settings_max = 100, extras_max = 100; ///< With those of later releases.
+inline constexpr std::size_t extra_bytes_max = 1u << 20;
 
 // -- the parts of the state --
 
@@ -142,7 +144,7 @@ struct token {
 struct state {
   std::string id;                            ///< Of the cluster, 16 random bytes; empty: it has not been made.
   std::uint64_t version = 0;                 ///< Grows by one with each change.
-  std::map<setting, std::uint64_t> settings; ///< All of them, once the cluster is made.
+  std::map<setting, std::uint64_t> settings; ///< Those of later releases, too: kept as they are.
   std::map<node_id, member> members;
   std::map<shard_id, placement> shards; ///< All of them, and `system_shard`.
   std::set<std::string> hosts;
@@ -151,19 +153,24 @@ struct state {
   std::string ca_key; ///< Secret: never shown, never logged.
   std::uint16_t next_number = 1;
   std::uint64_t next_move = 1;
+  std::map<std::uint64_t, std::string> extras; ///< What later releases have added, by odd tags: kept as it is.
 
   friend bool operator==(const state&, const state&) = default;
 
-  std::uint64_t value(setting which) const noexcept; ///< The initial one before the cluster is made.
+  std::uint64_t value(setting which) const noexcept; ///< The initial one where it was never set.
   const member* find(node_id x) const noexcept;
   const member* find_number(std::uint64_t number) const noexcept;
   /// In which shards it has, or is about to get, a replica.
   std::size_t replicas_of(node_id x) const noexcept;
   /// `node 3`, or its id when it is no member.
   std::string title(node_id x) const;
+  /// As people call a member: by its number, or by the first digits of its id, four or more, as long as no other's
+  /// begins so.
+  std::optional<node_id> named(std::string_view text) const;
 
   std::string encode() const;
-  /// Fails with `corrupt_record`; what it gives back holds together, and encodes to the same bytes.
+  /// Fails with `corrupt_record`, and with `unsupported_feature` where a later release says what must be understood;
+  /// what it gives back holds together, and encodes to the same bytes.
   static result<state> decode(std::string_view bytes);
 };
 

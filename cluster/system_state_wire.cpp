@@ -2,6 +2,12 @@
 //
 // One list of fields writes and reads. Sets and maps are in ascending order and without doubles, so that a value has
 // one spelling; the order of lists is kept.
+//
+// Later releases (nodes are upgraded one after the other, and any of them may lead):
+// - A new setting takes a new number, what else is new in the state an extra behind its fields: a tag and a string.
+//   Older nodes keep both as they are. An extra with an even tag must be understood: they refuse the state, and go on
+//   with what they had. So it is written only once each member says that its release knows it.
+// - A new command takes a new number, a changed one too. Who can not decode it says so, and the proposer hears it.
 
 #include "cluster/system_state.hpp"
 #include "persistence/codec.hpp"
@@ -168,6 +174,11 @@ constexpr auto as_setting = [](auto& a, auto& one) {
   a.choice(one.first, setting_rules.front().which, setting_rules.back().which);
   a.number(one.second);
 };
+/// Of this release or of a later one.
+constexpr auto as_any_setting = [](auto& a, auto& one) {
+  a.choice(one.first, setting_rules.front().which, setting(0xff));
+  a.number(one.second);
+};
 
 // -- commands --
 
@@ -317,7 +328,7 @@ template <class A>
 void fields(A& a, held<A, state>& x) {
   a.text(x.id);
   a.number(x.version);
-  a.sorted(x.settings, setting_rules.size(), as_setting);
+  a.sorted(x.settings, settings_max, as_any_setting);
   a.sorted(x.members, members_max, [](auto& b, auto& one) {
     b.number(one.first, 1);
     fields(b, one.second);
@@ -337,6 +348,11 @@ void fields(A& a, held<A, state>& x) {
   a.number(x.next_number, 1);
   a.number(x.next_move, 1);
 }
+
+constexpr auto as_extra = [](auto& a, auto& one) {
+  a.number(one.first, 1);
+  a.text(one.second, extra_bytes_max);
+};
 
 // -- what holds together --
 
@@ -368,9 +384,8 @@ bool is_consistent(const state& x) {
   if (x.id.empty())
     return x == state{};
   auto count = x.value(setting::shard_count);
-  if (x.id.size() != 16 || x.version == 0 || x.members.empty() || x.settings.size() != setting_rules.size() ||
-      x.shards.size() != count + 1 || !x.shards.contains(system_shard) ||
-      std::next(x.shards.rbegin())->first != count - 1)
+  if (x.id.size() != 16 || x.version == 0 || x.members.empty() || x.shards.size() != count + 1 ||
+      !x.shards.contains(system_shard) || std::next(x.shards.rbegin())->first != count - 1)
     return false;
   for (auto& rule : setting_rules)
     if (x.value(rule.which) < rule.min || x.value(rule.which) > rule.max)
@@ -413,6 +428,8 @@ std::string state::encode() const {
   auto out = std::string(1, char(cluster::version));
   auto a = writing{out};
   fields(a, *this);
+  for (auto& one : extras)
+    as_extra(a, one);
   return out;
 }
 
@@ -420,8 +437,22 @@ result<state> state::decode(std::string_view bytes) {
   auto in = codec::byte_reader{bytes};
   auto out = state{};
   auto first = in.byte();
+  if (first > cluster::version)
+    return error{errc::unsupported_feature, "the system group's state is of a later release"};
   auto a = reading{in};
   fields(a, out);
+  while (in.ok() && !in.at_end()) {
+    auto one = std::pair<std::uint64_t, std::string>{};
+    as_extra(a, one);
+    if (!in.ok())
+      break;
+    if (one.first % 2 == 0)
+      return error{errc::unsupported_feature, "the system group's state has what only a later release understands"};
+    auto is_next = out.extras.empty() || out.extras.rbegin()->first < one.first;
+    if (!is_next || out.extras.size() == extras_max)
+      in.fail();
+    out.extras.insert(out.extras.end(), std::move(one));
+  }
   if (first != cluster::version || !in.finished() || !is_consistent(out))
     return error{errc::corrupt_record, "the system group's state"};
   return out;

@@ -1107,6 +1107,28 @@ std::uint64_t store::disk_bytes() const {
   return sum;
 }
 
+std::map<shard_id, std::uint64_t> store::state_bytes() const {
+  const auto shards = groups();
+  const auto lock = std::shared_lock{state_->opening};
+  auto out = std::map<shard_id, std::uint64_t>{};
+  if (!state_->states || shards.empty())
+    return out;
+  auto ends = std::vector<std::pair<std::string, std::string>>{};
+  for (const auto shard : shards)
+    ends.emplace_back(keys::shard_prefix(shard), keys::after_prefix(keys::shard_prefix(shard)));
+  auto ranges = std::vector<rocksdb::Range>{};
+  for (const auto& [first, last] : ends)
+    ranges.emplace_back(slice(first), slice(last));
+  auto sizes = std::vector<std::uint64_t>(ranges.size());
+  auto how = rocksdb::SizeApproximationOptions{};
+  how.include_memtables = true;
+  const auto status = state_->states->GetApproximateSizes(how, state_->states->DefaultColumnFamily(), ranges.data(),
+                                                          int(ranges.size()), sizes.data());
+  for (auto i = std::size_t{0}; status.ok() && i < shards.size(); ++i)
+    out[shards[i]] = sizes[i];
+  return out;
+}
+
 result<std::uint64_t> store::free_bytes() const {
   auto bytes = std::uint64_t{0};
   const auto status = state_->environment().GetFreeSpace(state_->options.folder.string(), &bytes);

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -122,6 +123,8 @@ public:
   /// Bytes of entries in the log since the last trim, keys included.
   std::uint64_t log_bytes() const noexcept;
   std::uint64_t disk_bytes() const; ///< Of both folders, as files.
+  /// About what each group's state takes, without its log: give or take some blocks of a file.
+  std::map<shard_id, std::uint64_t> state_bytes() const;
   /// What is free on the disk that they are on.
   result<std::uint64_t> free_bytes() const;
 

@@ -199,6 +199,7 @@ struct writer::state {
 
   std::mutex report_mutex; ///< Held while `on_health` runs, so that reports come in order.
 
+  std::atomic<clock::rep> busy_since{0}; ///< 0: not busy.
   std::atomic<std::uint64_t> commands{0}, failures{0}, batches{0}, log_bytes{0}, trims{0}, free_bytes{0};
   std::atomic<bool> trim_noted{false}; ///< Spares the writer a lock for each batch.
 
@@ -303,12 +304,14 @@ void writer::state::work(std::vector<request>& taken) {
     auto size = std::size_t{0};
     while (size < rest.size() && bytes < options.batch_bytes_max && !(rest[size].group && rest[size].group->task))
       bytes += rest[size++].size_bytes();
+    busy_since = clock::now().time_since_epoch().count();
     if (size > 0)
       write(rest.first(size));
     else
       run_task(rest.first(size = 1));
     rest = rest.subspan(size);
   }
+  busy_since = 0;
   if (failed)
     fail(error{health.code, health.reason}, rest);
 }
@@ -701,6 +704,15 @@ const reader& writer::cached() const noexcept {
 storage_health writer::health() const {
   const auto lock = std::scoped_lock{state_->mutex};
   return state_->worst();
+}
+
+std::uint64_t writer::busy_ms() const noexcept {
+  const auto since = state_->busy_since.load();
+  if (since == 0)
+    return 0;
+  const auto ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock::now().time_since_epoch() - clock::duration{since});
+  return std::uint64_t(std::max<std::int64_t>(ms.count(), 0));
 }
 
 void writer::set_free_bytes_min(std::uint64_t bytes) {

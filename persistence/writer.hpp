@@ -112,6 +112,9 @@ public:
   const reader& cached() const noexcept;
 
   storage_health health() const;
+  /// For how long the disk has been at the same batch or task; 0: it is not waited for. A disk that does not answer at
+  /// all fails nothing.
+  std::uint64_t busy_ms() const noexcept;
 
   /// Replaces the option; soon looked at.
   void set_free_bytes_min(std::uint64_t bytes);

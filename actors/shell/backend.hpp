@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,14 @@
 #include <vector>
 
 namespace xmpp {
+
+/// What the system group's leader, who alone can, does for each node to have its share.
+struct cluster_rebalancing {
+  cluster::node_id leader = 0;    ///< 0: there is none.
+  bool is_here = false;           ///< Else nothing was done: ask there.
+  std::vector<std::string> begun; ///< What begins now, for people.
+  std::size_t under_way = 0;      ///< With that.
+};
 
 /// Called from the threads of several shells at once. A call may wait, but for 10 s at most: it then fails with
 /// `timeout`. An error's text is shown as it is, after words for its code.
@@ -55,6 +64,16 @@ public:
   /// The text of a new join token. Secret.
   virtual result<std::string> cluster_invite(std::uint32_t /*valid_s*/) { return errc::item_not_found; }
 
+  /// Begins now what would begin once all nodes have been there for a while; see `cluster_rebalancing`.
+  virtual result<cluster_rebalancing> cluster_rebalance() { return errc::item_not_found; }
+
+  // -- other nodes --
+  /// Of this node; 0: it is in no cluster.
+  virtual cluster::node_id own_node() { return 0; }
+  /// What a shell has another node do (remote_wire.hpp). Returns at once. Fails with `remote_server_not_found` when it
+  /// is not linked, `timeout` when the link breaks, or as that node says.
+  virtual std::future<result<std::string>> ask_node(cluster::node_id node, std::string question);
+
   // -- running --
   /// Component and its level, all components.
   virtual fields log_levels() = 0;
@@ -76,5 +95,11 @@ public:
   /// Name and value on top of the shell's own `version`: libraries, data folder, node.
   virtual fields version() { return {}; }
 };
+
+inline std::future<result<std::string>> shell_backend::ask_node(cluster::node_id, std::string) {
+  auto nobody = std::promise<result<std::string>>{};
+  nobody.set_value(errc::item_not_found);
+  return nobody.get_future();
+}
 
 } // namespace xmpp

@@ -50,8 +50,15 @@ result<void> show_status(context& with, const arguments& args) {
   auto is_one = std::any_of(std::begin(parts), std::end(parts), [&](auto& x) { return x.name == wanted; });
   if (!wanted.empty() && !is_one)
     return fault("there are nodes, shards, links, moves");
-  if (wanted.empty() && with.out.look().json)
-    wanted = "nodes"; // One array each.
+  if (wanted.empty() && with.out.look().json) {
+    auto document = "{\"summary\":" + json_string(report.summary);
+    for (auto& one : parts) {
+      auto array = render(table_of(one.what), with.out.look());
+      document.append(",\"").append(one.name).append("\":").append(array, 0, array.find_last_not_of('\n') + 1);
+    }
+    with.out.write(document + "}\n");
+    return {};
+  }
   if (wanted.empty())
     say(with, report.summary);
   for (auto& one : parts)
@@ -61,26 +68,12 @@ result<void> show_status(context& with, const arguments& args) {
   return {};
 }
 
-/// By its number, or the first digits of its id.
-result<cluster::node_id> find_node(const cluster::state& in, std::string_view text) {
-  auto number = std::uint64_t{0};
-  auto end = text.data() + text.size();
-  if (std::from_chars(text.data(), end, number).ptr == end && text.size() < 6)
-    for (auto& [id, one] : in.members)
-      if (one.number == number)
-        return id;
-  for (auto& [id, one] : in.members)
-    if (text.size() >= 4 && cluster::id_text(id).starts_with(text))
-      return id;
-  return fault("no such node: " + std::string{text} + "; `cluster status nodes` lists them");
-}
-
 /// Of the first word.
 result<cluster::node_id> node_in(context& with, const arguments& args, std::size_t word = 0) {
   auto state = with.server.cluster_state();
   if (!state)
     return state.error();
-  return find_node(**state, args.word(word));
+  return find_node(**state, args.word(word), true); // Of one that is gone they say so.
 }
 
 template <class Ask>
@@ -105,7 +98,8 @@ result<void> invite(context& with, const arguments& args) {
     say(with, std::vector<std::string>{"On the machine that is to join, with no server running and no accounts:",
                                        "  troupe cluster join " + *token,
                                        "It is good for one node, for " + std::to_string(*hours) +
-                                           " h, and is not shown again."});
+                                           " h, and is not shown again. To take the place of a node that is dead, or "
+                                           "lost its data: --replaces NODE behind it."});
   return {};
 }
 
@@ -114,13 +108,36 @@ result<void> drain_node(context& with, const arguments& args) {
   if (!who)
     return who.error();
   return agree(with, cluster::ask::drain{*who, args.has("leave"), args.has("accept-fewer")},
-               args.has("leave") ? "its replicas move away, then it is gone; `cluster status` shows how far it is"
-                                 : "its leaders move away; it takes no more until it starts anew");
+               args.has("leave")
+                   ? "its clients and replicas move away, then it is gone; `cluster status` shows how far it is"
+                   : "its leaders and clients move away; it takes no more until it starts anew, or "
+                     "`cluster undrain`");
 }
 
 result<void> cancel_drain(context& with, const arguments& args) {
   auto who = node_in(with, args);
-  return who ? agree(with, cluster::ask::cancel_drain{*who}, "it takes leaders again") : who.error();
+  return who ? agree(with, cluster::ask::cancel_drain{*who}, "it takes leaders and clients again") : who.error();
+}
+
+/// By the node that can: the leader of the system group.
+result<void> rebalance(context& with, const arguments&) {
+  auto done = with.server.cluster_rebalance();
+  if (!done)
+    return done.error();
+  if (!done->is_here && done->leader == 0)
+    return error{errc::not_leader, "the system group has no leader just now: a majority of its nodes is needed"};
+  if (!done->is_here)
+    return run_on(with, done->leader, "cluster rebalance");
+  auto lines = std::move(done->begun);
+  auto begun = lines.size();
+  if (auto earlier = done->under_way - begun; earlier > 0)
+    lines.push_back(std::to_string(earlier) + (begun > 0 ? " more" : "") +
+                    (earlier == 1 ? " change is" : " changes are") +
+                    " under way; `cluster status moves` shows where replicas go");
+  if (lines.empty())
+    lines.push_back("nothing is to be done: all nodes have their shares of replicas and leaders");
+  say(with, lines);
+  return {};
 }
 
 result<void> remove(context& with, const arguments& args) {
@@ -171,7 +188,7 @@ std::vector<command> cluster_commands() {
   return {
       {.name = "cluster status",
        .usage = "[nodes|shards|links|moves]",
-       .help = "Shows nodes, shards, links and what is moving.",
+       .help = "Shows nodes, shards, links and what is moving.\nWith --json all of it, as one object.",
        .words_max = 1,
        .run = show_status},
       {.name = "cluster invite",
@@ -180,7 +197,11 @@ std::vector<command> cluster_commands() {
        .run = invite},
       {.name = "cluster drain",
        .usage = "NODE",
-       .help = "Moves leaders away from a node; for ever when it leaves.",
+       .help =
+           "Moves leaders and clients away from a node; for ever when it leaves.\nClients are told the client_address "
+           "of another node; where none has one, their streams are only closed. New ones are sent on in the same "
+           "way.",
+       .words = {completes::node},
        .words_min = 1,
        .words_max = 1,
        .options = {{"leave", "", "its replicas move away too, then it is no member any more"},
@@ -189,19 +210,26 @@ std::vector<command> cluster_commands() {
       {.name = "cluster undrain",
        .usage = "NODE",
        .help = "Takes a drain back.",
+       .words = {completes::node},
        .words_min = 1,
        .words_max = 1,
        .run = cancel_drain},
       {.name = "cluster remove",
        .usage = "NODE",
        .help = "Removes a node that has no replicas, or one that is dead.",
+       .words = {completes::node},
        .words_min = 1,
        .words_max = 1,
        .options = {{"dead", "", "it will never come back: others take its replicas"}},
        .run = remove},
+      {.name = "cluster rebalance",
+       .help = "Says what is to be moved for all nodes to have their shares, and begins it at once.\nThe cluster does "
+               "so by itself, when all nodes have been there for some seconds.",
+       .run = rebalance},
       {.name = "cluster move",
        .usage = "SHARD FROM TO",
        .help = "Moves a shard's replica from one node to another.",
+       .words = {completes::nothing, completes::node, completes::node},
        .words_min = 3,
        .words_max = 3,
        .run = move},

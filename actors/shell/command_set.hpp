@@ -12,14 +12,15 @@ namespace xmpp::shell {
 
 std::vector<command> actor_commands();
 std::vector<command> live_commands();
+std::vector<command> trace_commands();
 std::vector<command> account_commands();
 std::vector<command> server_commands();
 std::vector<command> cluster_commands();
+std::vector<command> node_commands();
 
-inline constexpr actor_kind all_kinds[] = {actor_kind::server, actor_kind::supervisor, actor_kind::shard,
-                                           actor_kind::user,   actor_kind::session,    actor_kind::listener,
-                                           actor_kind::hasher, actor_kind::shell,      actor_kind::member,
-                                           actor_kind::coordinator};
+inline constexpr actor_kind all_kinds[] = {
+    actor_kind::server,   actor_kind::supervisor, actor_kind::shard, actor_kind::user,   actor_kind::session,
+    actor_kind::listener, actor_kind::hasher,     actor_kind::shell, actor_kind::member, actor_kind::coordinator};
 static_assert(std::size(all_kinds) == actor_kind_count);
 
 std::optional<actor_kind> kind_of(std::string_view name);
@@ -41,6 +42,18 @@ std::vector<registry::entry> find_actors(std::string_view text, std::size_t limi
 result<registry::entry> find_actor(std::string_view text);
 /// The sessions of a bare JID, or that of a full one.
 std::vector<registry::entry> find_sessions(const jid& who);
+
+/// A member by its number, the first four or more digits of its id, its address, or the host of that. One that is gone
+/// only when `also_gone`. Fails with `bad_request`.
+result<cluster::node_id> find_node(const cluster::state& in, std::string_view text, bool also_gone = false);
+/// As if the line were given there.
+result<void> run_on(context& with, cluster::node_id node, const std::string& line);
+/// Members that are not gone, by their numbers.
+std::vector<const cluster::member*> nodes_in_order(const cluster::state& in);
+/// Candidates for the end of a line of which `node` has to run what is behind.
+completions complete_at(context& with, std::string_view node, std::string_view line);
+/// How a command given here is given elsewhere.
+client_hello hello_of(const console& out);
 
 /// What actors say of themselves, asked all at once; without `came` for those that don't answer within 2 s.
 struct answer {

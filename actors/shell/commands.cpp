@@ -21,7 +21,8 @@ std::vector<command> make_table() {
                                    .words = {completes::command, completes::command},
                                    .words_max = 2,
                                    .run = help}};
-  for (auto part : {actor_commands(), live_commands(), account_commands(), cluster_commands(), server_commands()})
+  for (auto part : {actor_commands(), live_commands(), trace_commands(), account_commands(), cluster_commands(),
+                    node_commands(), server_commands()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }
@@ -222,8 +223,9 @@ int run_line(context& with, std::string_view line) {
   auto args = parse(*found, std::span{words}.subspan(taken), line);
   if (!args)
     return refuse(with, args.error());
+  with.status = 0;
   auto outcome = found->run(with, *args);
-  return outcome ? 0 : refuse(with, outcome.error());
+  return outcome ? with.status : refuse(with, outcome.error());
 }
 
 kept_line keep(std::string_view line) {
@@ -231,6 +233,12 @@ kept_line keep(std::string_view line) {
   auto [found, taken] = find_command(words);
   if (!found)
     return {std::string{line}, false, "?"};
+  if (auto last = taken + found->words_max - 1; found->wraps && last < words.size()) {
+    auto before = std::string{line.substr(0, words[last].begin)};
+    // Another node may know other commands: what is secret there can be told here of those only that are known here.
+    auto within = keep(words[last].end == line.size() ? words[last].text : line.substr(words[last].begin));
+    return {before + within.history, within.durable, before + within.log};
+  }
   auto hidden = found->takes_rest || found->is_secret ? taken + found->words_max - 1 : words.size();
   auto is_shortened = hidden < words.size();
   auto shortened = std::string{line.substr(0, is_shortened ? words[hidden].begin : line.size())};

@@ -43,6 +43,8 @@ struct context {
   console& out;
   shell_backend& server;
   caf::actor_system& system;
+  bool is_remote = false; ///< Given at another node: see remote_runs.hpp.
+  int status = 0;         ///< Not 0: the command has failed and told it.
 };
 
 /// What stood behind a command's name.
@@ -70,7 +72,9 @@ enum class completes : std::uint8_t {
   kind,
   component,
   level,
-  setting
+  setting,
+  node,
+  line ///< A command with all that belongs to it.
 };
 
 struct option {
@@ -88,6 +92,7 @@ struct command {
   std::vector<option> options = {};
   bool takes_rest = false; ///< The last word is the rest of the line as it stands.
   bool is_secret = false;  ///< The last word is a password.
+  bool wraps = false;      ///< The last word is a command line of its own.
   result<void> (*run)(context&, const arguments&) = nullptr;
 };
 

@@ -92,6 +92,16 @@ void offer(context& with, completes what, candidates& to) {
     for (auto& [name, text] : with.server.settings())
       to.offer(name);
     return;
+  case completes::node:
+    if (auto state = with.server.cluster_state())
+      for (auto* one : nodes_in_order(**state)) {
+        to.offer(std::to_string(one->number));
+        for (auto& address : one->says.addresses)
+          to.offer(address);
+      }
+    return;
+  case completes::line: // See `complete`.
+    return;
   }
 }
 
@@ -119,6 +129,16 @@ completions complete(context& with, std::string_view line) {
   auto typed = line.substr(from);
   auto before = words_before(line.substr(0, from));
   auto found = candidates{typed};
+  if (before.size() >= 2)
+    if (auto outer = std::ranges::find(commands(), before[0], &command::name);
+        outer != commands().end() && outer->wraps) {
+      auto start = std::size_t(before[1].data() + before[1].size() - line.data());
+      start = line.find_first_not_of(" \t", start);
+      start = std::min(start, line.size());
+      auto within = complete_at(with, before[1], line.substr(start));
+      within.from += start;
+      return within;
+    }
 
   // The names of commands, word by word.
   if (before.size() <= 1)
@@ -167,6 +187,8 @@ completions complete(context& with, std::string_view line) {
         found.offer("--" + std::string{one.name});
     } else if (position < named->words.size()) {
       offer(with, named->words[position], found);
+      if (named->wraps && position == 0)
+        found.offer("all");
     }
   }
   return {from, found.take()};

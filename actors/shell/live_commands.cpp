@@ -1,13 +1,10 @@
-// Watching the server run: counters, rates, stanzas in flight.
+// Watching the server run: counters, rates.
 #include "actors/metrics.hpp"
 #include "actors/shell/command_set.hpp"
-#include "actors/trace.hpp"
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <fstream>
-#include <memory>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <unordered_map>
@@ -196,123 +193,6 @@ result<void> top(context& with, const arguments& args) {
   return {};
 }
 
-// -- trace --
-
-std::string time_of_day(std::int64_t at_us) {
-  auto s = std::time_t(at_us / 1'000'000);
-  auto local = std::tm{};
-  ::localtime_r(&s, &local);
-  char text[32];
-  auto size = std::strftime(text, sizeof text, "%H:%M:%S", &local);
-  std::snprintf(text + size, sizeof text - size, ".%03d", int(at_us / 1'000 % 1'000));
-  return text;
-}
-
-tone tone_of(trace::station where) {
-  switch (where) {
-  case trace::station::delivered:
-  case trace::station::stored:
-    return tone::good;
-  case trace::station::refused:
-    return tone::bad;
-  default:
-    return tone::plain;
-  }
-}
-
-std::string padded(std::string text, std::size_t width) {
-  text.append(width - std::min(width, display_width(text)), ' ');
-  return text;
-}
-
-/// Who saw it: its name is left out as far as the addresses tell it.
-std::string seen_by(const trace::event& x) {
-  auto kind = x.actor.substr(0, x.actor.find(' '));
-  auto name = std::string_view{x.actor}.substr(std::min(kind.size() + 1, x.actor.size()));
-  if (name.empty() || name == x.from || name == x.to)
-    return kind;
-  auto slash = name.find('/');
-  auto bare = name.substr(0, slash);
-  auto is_known = bare == x.from.substr(0, x.from.find('/')) || bare == x.to.substr(0, x.to.find('/'));
-  if (is_known)
-    name.remove_prefix(bare.size());
-  return name.empty() ? kind : kind + " " + std::string{name};
-}
-
-/// `actor_width`: of the widest actor so far, so that the columns behind stay where they are.
-std::string draw(const trace::event& x, const style& how, std::size_t& actor_width) {
-  if (how.json)
-    return render(record{{{"", "at_us", value{x.at_us}},
-                          {"", "station", value{to_string(x.where)}},
-                          {"", "actor", value{x.actor}},
-                          {"", "from", x.from.empty() ? value{} : value{x.from}},
-                          {"", "to", x.to.empty() ? value{} : value{x.to}},
-                          {"", "summary", value{x.summary}},
-                          {"", "xml", x.xml.empty() ? value{} : value{x.xml}}}},
-                  how);
-  auto actor = printable(seen_by(x), how.utf8);
-  actor_width = std::min(std::max(actor_width, display_width(actor)), std::size_t{40});
-  auto address = [&](const std::string& text) { return text.empty() ? std::string{"-"} : printable(text, how.utf8); };
-  auto line = paint(time_of_day(x.at_us), tone::dim, how) + "  " +
-              paint(padded(std::string{to_string(x.where)}, 9), tone_of(x.where), how) + "  " +
-              padded(actor, actor_width) + "  " + address(x.from) + paint(how.utf8 ? " → " : " -> ", tone::dim, how) +
-              address(x.to) + "  " + printable(x.summary, how.utf8) + "\n";
-  if (!x.xml.empty())
-    line += "    " + printable(x.xml, how.utf8) + "\n";
-  return line;
-}
-
-/// Whose stanzas `text` means: an address, or the address that an actor has.
-result<jid> address_of(const std::string& text) {
-  auto is_number = text.find_first_not_of("#0123456789") == std::string::npos;
-  auto slash = text.find('/');
-  if (is_number || kind_of(text.substr(0, slash))) {
-    auto found = find_actor(text);
-    if (!found)
-      return found.error();
-    if (found->kind != actor_kind::user && found->kind != actor_kind::session)
-      return fault("no stanzas are addressed to a " + std::string{to_string(found->kind)});
-    return jid::parse(found->name);
-  }
-  auto address = jid::parse(text);
-  return address ? address : fault("not a JID: " + text);
-}
-
-result<void> show_trace(context& with, const arguments& args) {
-  auto about = address_of(args.words[0]);
-  if (!about)
-    return about.error();
-  auto count = args.number("count", 10'000, 1, 1'000'000);
-  if (!count)
-    return count.error();
-  auto watch = trace::watch{*about, args.has("bodies")};
-  if (!with.out.look().json)
-    with.out.write(paint("stanzas from and to " + printable(about->text(), with.out.look().utf8) + "; Ctrl-C stops",
-                         tone::dim, with.out.look()) +
-                   "\n");
-  auto told = std::uint64_t{0};
-  auto left = *count;
-  auto actor_width = std::size_t{0};
-  while (left > 0 && with.out.wait(50ms)) {
-    auto text = std::string{};
-    for (auto& one : watch.take())
-      if (left > 0) {
-        text += draw(one, with.out.look(), actor_width);
-        --left;
-      }
-    if (auto lost = watch.dropped(); lost != told) {
-      if (!with.out.look().json)
-        text += paint(format(value{lost - told}, unit::count) + " more came too fast to show", tone::warning,
-                      with.out.look()) +
-                "\n";
-      told = lost;
-    }
-    if (!text.empty())
-      with.out.write(text);
-  }
-  return {};
-}
-
 } // namespace
 
 std::vector<command> live_commands() {
@@ -324,17 +204,6 @@ std::vector<command> live_commands() {
                    {"count", "N", "how many looks"}},
        .run = top},
       {.name = "stats", .help = "Shows all counters since the start.", .run = show_stats},
-      {.name = "trace",
-       .usage = "JID|ACTOR",
-       .help = "Shows stanzas on their way from and to an address, as they pass.\nA bare JID stands for all of its "
-               "resources, a "
-               "domain for all of its addresses.",
-       .words = {completes::address},
-       .words_min = 1,
-       .words_max = 1,
-       .options = {{"bodies", "", "the whole stanzas, with what people wrote, but no passwords"},
-                   {"count", "N", "stops after so many, as usual 10,000"}},
-       .run = show_trace},
   };
 }
 

@@ -11,7 +11,6 @@ namespace xmpp::shell {
 
 namespace {
 
-constexpr std::size_t header_bytes = 5;
 constexpr int send_timeout_ms = 30'000;
 
 void append_u16(std::string& out, unsigned x) {
@@ -84,8 +83,8 @@ void append_frame(std::string& out, frame_type type, std::string_view payload) {
 }
 
 bool frame_reader::is_ready() const noexcept {
-  return buffer_.size() >= header_bytes &&
-         (payload_size() > payload_bytes_max_ || buffer_.size() >= header_bytes + payload_size());
+  return buffer_.size() >= frame_header_bytes &&
+         (payload_size() > payload_bytes_max_ || buffer_.size() >= frame_header_bytes + payload_size());
 }
 
 std::size_t frame_reader::payload_size() const noexcept {
@@ -101,8 +100,8 @@ result<std::optional<frame>> frame_reader::next() {
   auto size = payload_size();
   if (size > payload_bytes_max_)
     return errc::policy_violation;
-  auto result = frame{frame_type(buffer_[4]), buffer_.substr(header_bytes, size)};
-  buffer_.erase(0, header_bytes + size);
+  auto result = frame{frame_type(buffer_[4]), buffer_.substr(frame_header_bytes, size)};
+  buffer_.erase(0, frame_header_bytes + size);
   return std::optional{std::move(result)};
 }
 

@@ -43,7 +43,10 @@ enum class frame_type : char {
   ask = 'P',
   candidates = 'W',
   done = 'D',
+  event = 'T', ///< Between nodes only: remote_wire.hpp.
 };
+
+inline constexpr std::size_t frame_header_bytes = 5;
 
 struct frame {
   frame_type type{};

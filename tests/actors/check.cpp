@@ -1,5 +1,7 @@
 #include "actors/check.hpp"
 
+#include "cluster/founding.hpp"
+#include "cluster/identity.hpp"
 #include "net/certificate.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -287,6 +289,85 @@ BOOST_AUTO_TEST_CASE(too_few_open_files_are_wrong) {
 
 BOOST_AUTO_TEST_CASE(a_clock_from_before_the_release_is_wrong) {
   BOOST_TEST(is_wrong(trouble(look("", 1'000'000'000), "before this release was made")));
+}
+
+// -- a node of a cluster ---------------------------------------------------------------------------------------------
+
+namespace {
+
+struct member_machine : machine {
+  member_machine() {
+    auto made = *cluster::make_identity();
+    auto authority = *cluster::make_cluster_authority(now_s);
+    auto certificate = *cluster::issue(authority, made.node, *cluster::request_of(made), now_s);
+    self = *cluster::admitted(made, authority.cluster, authority.pair.certificate, certificate, now_s);
+    std::filesystem::create_directory(folder / "data");
+    BOOST_REQUIRE(cluster::save(folder / "data", self));
+  }
+  std::vector<finding> look_with(const std::string& options, std::int64_t at_s = now_s) {
+    return look("[server]\ndata_folder = \"data\"\n[cluster]\n" + options, at_s);
+  }
+  static std::string listening(int port) { return "listen = \"127.0.0.1:" + std::to_string(port) + "\"\n"; }
+
+  cluster::identity self;
+};
+
+/// The finding about that.
+const finding* about(const std::vector<finding>& all, std::string_view subject) {
+  auto i = std::find_if(all.begin(), all.end(), [&](auto& x) { return x.subject.starts_with(subject); });
+  return i == all.end() ? nullptr : &*i;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(who_is_in_no_cluster_hears_nothing_of_one) {
+  auto all = look("[cluster]\nlisten = \"192.0.2.1:1\"\nseeds = [\"no-such-host.invalid:1\"]\n");
+  BOOST_TEST(!about(all, "cluster"));
+  BOOST_TEST(!about(all, "port 192.0.2.1:1"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_member_that_could_run_is_sound, member_machine) {
+  auto all = look_with(listening(free_port()) + "addresses = [\"192.0.2.1:5292\"]\n");
+  BOOST_TEST(is_sound(all), describe(all, true));
+  BOOST_REQUIRE(about(all, "cluster "));
+  BOOST_TEST(about(all, "cluster ")->text.find(cluster::id_text(self.node)) != std::string::npos);
+  BOOST_TEST((about(all, "cluster.addresses")->what == finding::grade::good));
+}
+
+BOOST_FIXTURE_TEST_CASE(an_identity_that_others_may_read_is_wrong, member_machine) {
+  ::chmod(cluster::identity_file(folder / "data").c_str(), 0640);
+  auto all = look_with(listening(free_port()));
+  BOOST_TEST(is_wrong(trouble(all, "others may read it")));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_members_certificate_is_looked_at, member_machine) {
+  auto listen = listening(free_port());
+  BOOST_TEST(is_warning(about(look_with(listen, now_s + cluster::certificate_valid_s + 1), "cluster ")));
+  BOOST_TEST(is_wrong(about(look_with(listen, now_s - cluster::clock_skew_s - 60), "cluster ")));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_members_port_must_be_free_and_no_clients_port, member_machine) {
+  auto fd = bound_socket();
+  auto all = look_with(listening(port_of(fd)));
+  auto port = about(all, "port 127.0.0.1:" + std::to_string(port_of(fd)));
+  BOOST_TEST(is_wrong(port));
+  close(fd);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_member_that_nobody_reaches_is_told, member_machine) {
+  BOOST_TEST(is_wrong(about(look_with("listen = \"*:" + std::to_string(free_port()) + "\"\n"), "cluster.addresses")));
+  BOOST_TEST(is_warning(about(look_with(listening(free_port())), "cluster.addresses"))); // loopback
+}
+
+BOOST_FIXTURE_TEST_CASE(members_that_do_not_answer_are_told, member_machine) {
+  auto fd = bound_socket();
+  auto there = "127.0.0.1:" + std::to_string(port_of(fd)), away = "127.0.0.1:" + std::to_string(free_port());
+  BOOST_REQUIRE(cluster::save_members(folder / "data", {{self.node, {there}}, {1, {away}}}).has_value());
+  BOOST_TEST(is_warning(about(look_with(listening(free_port())), "other nodes")));
+  BOOST_REQUIRE(cluster::save_members(folder / "data", {{1, {away, there}}, {2, {away}}}).has_value());
+  auto all = look_with(listening(free_port()));
+  BOOST_TEST(about(all, "other nodes")->text == "1 of 2 accept connections");
+  close(fd);
 }
 
 BOOST_AUTO_TEST_CASE(the_report_leaves_nothing_behind) {

@@ -261,4 +261,34 @@ BOOST_AUTO_TEST_CASE(a_terminal_shows_what_is_typed_again_after_a_password_was_n
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(cluster_commands_are_given_to_the_running_server, command_line) {
+  auto file = make({"localhost"});
+  auto given = std::vector<std::string>{};
+  actions.shell = [&](const config&, const std::optional<std::string>& line, bool json) {
+    given.push_back(line.value_or("?") + (json ? " as JSON" : ""));
+    return 7;
+  };
+  auto gives = [&](std::vector<std::string> words, std::string_view line) {
+    given.clear();
+    words.insert(words.begin(), "cluster");
+    words.insert(words.end(), {"--config", file});
+    BOOST_TEST(run(words) == 7, errors);
+    BOOST_TEST((given == std::vector<std::string>{std::string{line}}), (given.empty() ? "nothing" : given[0]));
+  };
+  gives({"status"}, "cluster status");
+  gives({"status", "shards", "--json"}, "cluster status \"shards\" as JSON");
+  gives({"drain", "2"}, "cluster drain \"2\"");
+  gives({"drain", "2", "--leave", "--accept-fewer"}, "cluster drain \"2\" --accept-fewer --leave");
+  gives({"remove", "--dead", "a\"b"}, "cluster remove \"a\\\"b\" --dead");
+  gives({"move", "7", "1", "2"}, "cluster move \"7\" \"1\" \"2\"");
+  gives({"rebalance"}, "cluster rebalance");
+  gives({"invite", "--hours", "2"}, "cluster invite --hours=\"2\"");
+  for (auto& wrong : std::vector<std::vector<std::string>>{
+           {"drain"}, {"drain", "1", "2"}, {"move", "7"}, {"status", "a", "b"}, {"set", "x", "1", "--leave"}}) {
+    auto words = wrong;
+    words.insert(words.begin(), "cluster");
+    BOOST_TEST(run(words) == 2);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

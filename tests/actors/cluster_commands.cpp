@@ -205,6 +205,29 @@ BOOST_AUTO_TEST_CASE(a_join_makes_a_node_with_the_token_as_a_word_or_from_standa
   BOOST_TEST(there.system().members.size() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_node_that_lost_its_data_joins_in_its_own_place) {
+  auto first = server{};
+  BOOST_REQUIRE(first.run({"cluster", "init"}) == 0);
+  auto there = open_cluster{first.as_founded()};
+  auto aut = server{};
+  BOOST_REQUIRE(aut.run({"cluster", "join", there.invite().text()}) == 0);
+  std::filesystem::remove_all(aut.folder() / "store");
+  BOOST_TEST(aut.run({"cluster", "join", there.invite().text()}) == 1);
+  BOOST_TEST(aut.complains("join with a new token and --replaces"), aut.complained);
+  std::filesystem::remove_all(aut.folder());
+  BOOST_TEST(aut.run({"cluster", "join", there.invite().text(), "--replaces", "2"}) == 0, aut.complained);
+  BOOST_TEST(aut.says("in the place of node 2"), aut.said);
+  auto system = there.system();
+  BOOST_TEST((system.find_number(2)->is == cluster::standing::gone));
+  BOOST_TEST((system.find_number(3)->is == cluster::standing::joining));
+}
+
+BOOST_AUTO_TEST_CASE(seeds_are_hosts_with_ports) {
+  BOOST_TEST(complaint("[cluster]\nseeds = [\"nodes.example.com:5292\", \"[2001:db8::1]:5292\"]\n") == "");
+  BOOST_TEST(complaint("[cluster]\nseeds = [\"nodes.example.com\"]\n").find("is no host with a port") !=
+             std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_join_that_can_not_be_says_why_and_leaves_the_node_alone) {
   auto aut = server{};
   BOOST_TEST(aut.run({"cluster", "join", "garbage"}) == 1);

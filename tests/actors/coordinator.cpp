@@ -41,10 +41,13 @@ struct simulated_node final : coordinator_surroundings {
   explicit simulated_node(simulated_store& of) : group(of) {}
 
   node_id self() const noexcept override { return 11; }
-  cluster::identity identity() const override { return {}; }
-  result<void> set_identity(const cluster::identity&) override { return {}; }
+  cluster::identity identity() const override { return own; }
+  result<void> set_identity(const cluster::identity& x) override {
+    own = x;
+    return {};
+  }
   const std::optional<cluster::state>& last_agreed() const noexcept override { return agreed_before; }
-  disk own_disk() const override { return {}; }
+  disk own_disk() const override { return disk_now; }
 
   bool send(node_id to, cluster::channel, std::string_view frame) override {
     sent.emplace_back(to, frame);
@@ -52,6 +55,7 @@ struct simulated_node final : coordinator_surroundings {
   }
   void set_peers(const std::vector<cluster::member_addresses>& x) override { peers = x; }
   void link_with_known() override { is_linked_with_known = true; }
+  void look_for_members() override { ++looks; }
   std::vector<cluster::link_status> link_status() const override { return {}; }
   shard_actor shard_at(node_id, shard_id) override { return elsewhere; }
   void end_late_requests() override {}
@@ -77,13 +81,18 @@ struct simulated_node final : coordinator_surroundings {
     return i == members.end() ? nullptr : i->second;
   }
   replica& system_group() override { return group; }
+  void measure(std::function<void(const sizes&)> done) override { done(sizes_here); }
 
+  cluster::identity own;
+  disk disk_now;
+  int looks = 0;
   std::optional<cluster::state> agreed_before;
   std::vector<std::pair<node_id, std::string>> sent; ///< Frames.
   std::vector<cluster::member_addresses> peers;
   bool is_linked_with_known = false;
   shard_actor elsewhere;
   std::vector<shard_id> had, made, erased;
+  sizes sizes_here;
   bool is_broken = false;
   std::map<shard_id, std::shared_ptr<simulated_member>> members;
   std::map<shard_id, caf::weak_actor_ptr> carriers;
@@ -413,7 +422,7 @@ BOOST_AUTO_TEST_CASE(never_fails_whatever_a_node_says) {
        {control::message{control::leads{9, {{0, 3}}}}, control::message{report},
         control::message{control::state{state}}, control::message{control::propose{1, command}},
         control::message{control::proposed{1, error{errc::conflict, "x"}}}, control::message{control::transfer{0, 12}},
-        control::message{control::ask{1, control::question::shell_line, "x"}},
+        control::message{control::ask{1, control::question::shell, "x"}},
         control::message{control::answer{1, errc::none, "x"}}}) {
     auto bytes = std::string{};
     BOOST_REQUIRE(control::append(bytes, what));
@@ -566,6 +575,75 @@ BOOST_AUTO_TEST_CASE(lets_a_node_in_that_has_a_token_and_nobody_else) {
   BOOST_TEST(bool(in));
 }
 
+BOOST_AUTO_TEST_CASE(lets_nobody_take_the_place_of_a_node_that_is_there) {
+  auto authority = *cluster::make_cluster_authority(now_ms() / 1'000);
+  agreed.now_ms = now_ms();
+  agreed.must(cluster::ask::invite{cluster::hash_of_secret("secret"), agreed.now_ms + 3'600'000});
+  agreed.state.id = cluster::id_text(authority.cluster);
+  agreed.state.ca_certificate = authority.pair.certificate;
+  agreed.state.ca_key = authority.pair.private_key;
+  auto who = *cluster::make_identity();
+  auto answer = std::string{};
+  auto asks_in = [&](const std::string& secret, const std::string& replaces, const std::string& address) {
+    auto x = cluster::join_request{who.node, secret, *cluster::request_of(who), "a test", {address}, replaces};
+    answer = "none";
+    send(it, msg::join_asked{std::make_shared<const cluster::join_request>(x),
+                             [&](const net::outcome<cluster::join_answer>& y) { answer = y ? "in" : y.why(); }});
+    works();
+    return answer;
+  };
+  begins_as_the_first(); // Linked with node 2, not with node 3.
+  BOOST_TEST(asks_in("secret", "2", "10.0.0.14:1") == "node 2 is there: stop it first");
+  BOOST_TEST(asks_in("secret", "9", "10.0.0.14:1").starts_with("there is no node 9"));
+  for (auto replaces : {"2", "3", "9"}) // Who has no token learns nothing of nodes.
+    BOOST_TEST(asks_in("another", replaces, "10.0.0.14:1") == "no such join token");
+  BOOST_TEST(asks_in("another", "", "10.0.0.13:5999") == "no such join token");
+  BOOST_TEST(asks_in("secret", "", "10.0.0.13:5999").find("--replaces 3") != std::string::npos);
+  BOOST_TEST(asks_in("secret", "3", "10.0.0.13:5999") == "in");
+  BOOST_TEST((known().find(13)->is == cluster::standing::gone));
+  BOOST_TEST((known().find(12)->is == cluster::standing::up));
+  BOOST_TEST(asks_in("secret", "3", "10.0.0.13:5999") == "in"); // The answer was lost.
+}
+
+BOOST_AUTO_TEST_CASE(renews_its_certificate_and_lets_the_others_know) {
+  auto now_s = now_ms() / 1'000;
+  auto authority = *cluster::make_cluster_authority(now_s);
+  agreed.state.id = cluster::id_text(authority.cluster);
+  agreed.state.ca_certificate = authority.pair.certificate;
+  agreed.state.ca_key = authority.pair.private_key;
+  auto made = *cluster::make_identity();
+  made.node = 11;
+  auto short_one = *cluster::issue(authority, 11, *cluster::request_of(made), now_s, 600);
+  node.own = *cluster::admitted(made, authority.cluster, authority.pair.certificate, short_one, now_s);
+  begins_as_the_first();
+  auto before = known().find(11)->certificate_expires_ms;
+  for (auto i = 0; i < 20; ++i) { // It looks every ten seconds.
+    ticks(10);
+    works();
+  }
+  BOOST_TEST(node.own.certificate != short_one);
+  BOOST_TEST(node.own.private_key == made.private_key);
+  BOOST_TEST(known().find(11)->certificate_expires_ms > before);
+  BOOST_TEST(known().find(11)->certificate_expires_ms >= (now_s + 2'592'000) * 1'000);
+  auto kept = known().version;
+  ticks(200);
+  works();
+  BOOST_TEST(known().version == kept); // once
+}
+
+BOOST_AUTO_TEST_CASE(looks_for_members_as_long_as_one_is_not_linked) {
+  begins_as_a_member();
+  ticks(400);
+  auto looks = node.looks;
+  BOOST_TEST(looks >= 2); // node 3
+  link(13, true);
+  ticks(400);
+  BOOST_TEST(node.looks == looks);
+  link(12, false);
+  ticks(400);
+  BOOST_TEST(node.looks > looks);
+}
+
 // -- moves -----------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(hands_a_shard_over_when_told_and_not_again_while_that_is_under_way) {
@@ -629,6 +707,90 @@ BOOST_AUTO_TEST_CASE(takes_a_move_one_step_further_where_it_leads) {
   says(12, agreed.state);
   passes(100ms);
   BOOST_TEST((member(0).caught_up == ids{12}));
+}
+
+BOOST_AUTO_TEST_CASE(promotes_one_that_caught_up_with_an_earlier_leader_when_it_has_caught_up_with_this_one) {
+  agreed.must(cluster::ask::begin_move{0, {12}, {}});
+  agreed.steps(0);
+  agreed.steps(0);
+  BOOST_REQUIRE((agreed.state.shards.at(0).moving->at == cluster::step::promote));
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  says(12, control::report{});
+  member(0).now.members = {{{11, raft::role::voter}, 0, 0}, {{12, raft::role::spare}, 0, 0}};
+  leads(0, 4);
+  ticks(2);
+  BOOST_TEST(!member(0).caught_up.empty());
+  BOOST_TEST(member(0).changes.empty());
+  member(0).now.members[1].catch_up_progress = 3;
+  ticks(2);
+  BOOST_REQUIRE(!member(0).changes.empty());
+  BOOST_TEST((member(0).changes[0][1].role == raft::role::voter));
+}
+
+BOOST_AUTO_TEST_CASE(adds_one_again_that_an_earlier_leader_had_added_in_vain) {
+  agreed.must(cluster::ask::begin_move{0, {12}, {}});
+  agreed.steps(0);
+  agreed.steps(0);
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  says(12, control::report{});
+  member(0).now.members = {{{11, raft::role::voter}, 0, 0}};
+  leads(0, 4);
+  ticks(2);
+  BOOST_REQUIRE(!member(0).changes.empty());
+  BOOST_TEST((member(0).changes[0][1].role == raft::role::spare));
+}
+
+// -- clients ---------------------------------------------------------------------------------------------------------
+
+BOOST_AUTO_TEST_CASE(sends_its_clients_to_others_while_it_drains_so_many_a_second) {
+  options.server.drain_per_second = 20;
+  configure();
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  auto history = std::make_shared<session_history>();
+  auto sessions = std::vector<session_actor>{};
+  for (auto i = 0; i < 10; ++i) {
+    sessions.push_back(session(history));
+    server.sessions.add(*jid::parse("romeo@example.com/" + std::to_string(i)), sessions.back());
+  }
+  ticks(40); // It has been up for a while.
+  BOOST_TEST(!server.drains_in_cluster);
+  agreed.must(cluster::ask::drain{11, false, false});
+  says(12, agreed.state);
+  ticks(2);
+  BOOST_TEST(server.drains_in_cluster);
+  BOOST_TEST(history->ended.size() == 4u);
+  BOOST_TEST((server.sent_away().reason == errc::see_other_host));
+  BOOST_TEST(server.sent_away().see_other_host == "xmpp.example.com");
+  ticks(3);
+  BOOST_TEST(history->ended.size() == 10u);
+  agreed.must(cluster::ask::cancel_drain{11});
+  says(12, agreed.state);
+  ticks(1);
+  BOOST_TEST(!server.drains_in_cluster);
+}
+
+BOOST_AUTO_TEST_CASE(takes_clients_when_it_begins_anew_and_was_drained_before) {
+  agreed.must(cluster::ask::drain{11, false, false});
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  ticks(40);
+  BOOST_TEST(!server.drains_in_cluster);
+  BOOST_TEST(!proposed<cluster::ask::member_up>(12).empty());
+}
+
+BOOST_AUTO_TEST_CASE(stays_drained_when_it_was_up_and_is_drained_then) {
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  ticks(40);
+  agreed.must(cluster::ask::drain{11, false, false});
+  says(12, agreed.state);
+  node.sent.clear();
+  ticks(40);
+  BOOST_TEST(server.drains_in_cluster);
+  BOOST_TEST(proposed<cluster::ask::member_up>(12).empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -51,7 +51,7 @@ std::vector<control::message> examples() {
       control::proposed{9, cluster::applied{false, 0}},
       refusal(),
       control::transfer{300, large},
-      control::ask{1, control::question::shell_line, "cluster status"},
+      control::ask{1, control::question::shell, "cluster status"},
       control::ask{large, control::question{200}, {}},
       control::answer{2, errc::none, "out\nput"},
       control::answer{2, errc::feature_not_implemented, {}},
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(version_1_is_written_down) {
   BOOST_TEST(bytes_of(control::proposed{1, cluster::applied{true, 2}}) == "\6\1\1\0\0\1\2"s);
   BOOST_TEST(bytes_of(control::proposed{1, error{errc::timeout, "w"}}) == "\6\1\1\x67\1w\0\0"s);
   BOOST_TEST(bytes_of(control::transfer{1, 2}) == "\7\1\0\1\0\0\0\0\0\0\0\2"s);
-  BOOST_TEST(bytes_of(control::ask{1, control::question::shell_line, "x"}) == "\x8\1\1\1\1x"s);
+  BOOST_TEST(bytes_of(control::ask{1, control::question::shell, "x"}) == "\x8\1\1\1\1x"s);
   BOOST_TEST(bytes_of(control::answer{1, errc::none, "x"}) == "\x9\1\1\0\1x"s);
 }
 
@@ -205,6 +205,23 @@ BOOST_AUTO_TEST_CASE(what_is_of_a_later_version_is_refused_as_such) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(links_travel_where_older_nodes_ignore_them) {
+  using namespace std::string_literals;
+  auto without = bytes_of(full_report());
+  auto x = full_report();
+  x.links = {{1, {true, 0, 250}}, {large, {false, large, 0}}};
+  BOOST_TEST((read_back(x) == control::message{x}));
+  auto frame = bytes_of(x);
+  BOOST_TEST(frame.starts_with(without + "\1\x21\2\0\0\0\0\0\0\0\1\1\0\xfa\1"s));
+  for (auto size = without.size() + 1; size < frame.size(); ++size)
+    BOOST_TEST(!control::read(frame.substr(0, size)));
+  auto random = std::mt19937_64{9};
+  for (auto i = 0; i < 20'000; ++i)
+    BOOST_REQUIRE(is_harmless(test::mutated(frame, random)));
+  x.links[0] = {};
+  BOOST_TEST(is_refused(x));
+}
+
 BOOST_AUTO_TEST_CASE(who_can_not_read_a_request_can_answer_it) {
   auto frame = bytes_of(control::propose{300, "a command"});
   BOOST_TEST(control::request_of(frame) == 300u);
@@ -243,7 +260,7 @@ BOOST_AUTO_TEST_CASE(what_is_out_of_bounds_is_not_written) {
   BOOST_TEST(is_refused(control::transfer{1, 0}));
   BOOST_TEST(is_refused(control::propose{0, "x"}));
   BOOST_TEST(is_refused(control::proposed{0, cluster::applied{}}));
-  BOOST_TEST(is_refused(control::ask{0, control::question::shell_line, "x"}));
+  BOOST_TEST(is_refused(control::ask{0, control::question::shell, "x"}));
   BOOST_TEST(is_refused(control::answer{0, errc::none, "x"}));
 
   auto refused_led = [](auto change) {
@@ -292,7 +309,7 @@ BOOST_AUTO_TEST_CASE(bounds_are_reached_and_not_passed) {
   BOOST_TEST(is_refused(of_all));
 
   // What others write is held to the same.
-  auto frame = bytes_of(control::ask{1, control::question::shell_line, part(200)});
+  auto frame = bytes_of(control::ask{1, control::question::shell, part(200)});
   auto longer = frame.substr(0, 4) + "\x81\x80\x04" + text.substr(0, control::question_bytes_max + 1);
   BOOST_TEST((control::read(longer).code() == errc::corrupt_record));
   auto with_others = [](char count) {
@@ -363,8 +380,7 @@ BOOST_AUTO_TEST_CASE(a_summary_has_no_secrets) {
              "proposed, request 12, conflict");
   BOOST_TEST(control::summary(control::transfer{system_shard, 0xa1}) ==
              "transfer of the system group to 00000000000000a1");
-  BOOST_TEST(control::summary(control::ask{12, control::question::shell_line, "secret"}) ==
-             "ask 1, request 12, 6 bytes");
+  BOOST_TEST(control::summary(control::ask{12, control::question::shell, "secret"}) == "ask 1, request 12, 6 bytes");
   BOOST_TEST(control::summary(control::answer{12, errc::none, "s"}) == "answer, request 12, done, 1 byte");
 }
 

@@ -263,9 +263,9 @@ BOOST_AUTO_TEST_CASE(a_member_founds_no_cluster_and_joins_none) {
   BOOST_TEST((again.code() == errc::conflict));
   BOOST_TEST(has_words(refusal(again), "is in cluster " + made.system.id));
   auto token = value_of(make_join_token("127.0.0.1", 1, made.system.ca_certificate));
-  BOOST_TEST((join_cluster(node.how, token).code() == errc::conflict));
+  BOOST_TEST((join_cluster(node.how, {token}).code() == errc::conflict));
   fs::remove_all(node.how.store.folder);
-  BOOST_TEST(has_words(refusal(join_cluster(node.how, token)), "its store is gone"));
+  BOOST_TEST(has_words(refusal(join_cluster(node.how, {token})), "its store is gone"));
 }
 
 BOOST_AUTO_TEST_CASE(what_can_not_be_asked_for_changes_nothing) {
@@ -351,7 +351,7 @@ BOOST_AUTO_TEST_CASE(a_store_of_a_cluster_is_no_other_nodes) {
   BOOST_TEST(has_words(refusal(found(node.how, hosts)), "with another key"));
   BOOST_TEST(!good(is_member(node.how.data_folder)));
   auto token = value_of(make_join_token("127.0.0.1", 1, made.system.ca_certificate));
-  BOOST_TEST(has_words(refusal(join_cluster(node.how, token)), "belongs to a node of a cluster"));
+  BOOST_TEST(has_words(refusal(join_cluster(node.how, {token})), "belongs to a node of a cluster"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -388,17 +388,17 @@ BOOST_FIXTURE_TEST_SUITE(joining, open_cluster_fixture)
 
 BOOST_AUTO_TEST_CASE(an_empty_data_folder_becomes_a_node_that_waits_for_the_others) {
   auto node = data_folder{};
-  check_joined(node, good(join_cluster(node.how, there.invite())));
+  check_joined(node, good(join_cluster(node.how, {there.invite()})));
   auto unused = data_folder{}; // A server ran here, and had no account.
   unused.open(false);
-  auto made = join_cluster(unused.how, there.invite());
+  auto made = join_cluster(unused.how, {there.invite()});
   BOOST_TEST(made.has_value(), refusal(made));
 }
 
 BOOST_AUTO_TEST_CASE(whoever_would_lose_accounts_does_not_join) {
   auto node = data_folder{};
   node.put_record();
-  auto refused = refusal(join_cluster(node.how, there.invite()));
+  auto refused = refusal(join_cluster(node.how, {there.invite()}));
   BOOST_TEST(has_words(refused, "has accounts"));
   auto folder = node.how.store.folder.string();
   BOOST_TEST(has_words(refused, "mv " + folder + " " + folder + ".before"));
@@ -413,7 +413,7 @@ BOOST_AUTO_TEST_CASE(the_shards_must_be_as_many_as_the_clusters) {
     auto node = data_folder{};
     if (has_store)
       node.open(false);
-    auto refused = refusal(join_cluster(node.how, has_store ? there.invite() : token));
+    auto refused = refusal(join_cluster(node.how, {has_store ? there.invite() : token}));
     BOOST_TEST(has_words(refused, "storage.shards of this node is 4: set it to 8"));
     BOOST_TEST(has_words(refused, "remove " + node.how.store.folder.string()) == has_store);
     BOOST_TEST(!good(is_member(node.how.data_folder)));
@@ -422,7 +422,7 @@ BOOST_AUTO_TEST_CASE(the_shards_must_be_as_many_as_the_clusters) {
       continue;
     }
     node.how.store.shard_count = 8;
-    check_joined(node, good(join_cluster(node.how, token)));
+    check_joined(node, good(join_cluster(node.how, {token})));
   }
 }
 
@@ -430,10 +430,10 @@ BOOST_AUTO_TEST_CASE(an_answer_that_was_lost_is_given_again) {
   auto node = data_folder{};
   auto token = there.invite();
   there.loses_answers = true;
-  BOOST_TEST(has_words(refusal(join_cluster(node.how, token)), "lost"));
+  BOOST_TEST(has_words(refusal(join_cluster(node.how, {token})), "lost"));
   BOOST_TEST(there.system().members.size() == 2u);
   there.loses_answers = false;
-  check_joined(node, good(join_cluster(node.how, token)));
+  check_joined(node, good(join_cluster(node.how, {token})));
 }
 
 BOOST_AUTO_TEST_CASE(wherever_a_joining_ends_it_goes_on_with_the_same_token) {
@@ -444,11 +444,11 @@ BOOST_AUTO_TEST_CASE(wherever_a_joining_ends_it_goes_on_with_the_same_token) {
     auto disk = ending_disk{changes};
     auto how = node.how;
     how.store.environment = disk.environment();
-    if (join_cluster(how, token))
+    if (join_cluster(how, {token}))
       break;
     BOOST_TEST_CONTEXT("after " << changes << " changes") {
       BOOST_TEST(!good(is_member(node.how.data_folder)));
-      auto made = join_cluster(node.how, token);
+      auto made = join_cluster(node.how, {token});
       BOOST_REQUIRE_MESSAGE(made.has_value(), refusal(made));
       BOOST_TEST(good(is_member(node.how.data_folder)));
       BOOST_TEST((node.open(true)->groups() == std::vector{system_shard}));
@@ -460,12 +460,12 @@ BOOST_AUTO_TEST_CASE(wherever_a_joining_ends_it_goes_on_with_the_same_token) {
   auto token = there.invite();
   BOOST_REQUIRE(save(node.how.data_folder, value_of(make_identity())));
   node.block_identity();
-  BOOST_TEST(!join_cluster(node.how, token).has_value());
+  BOOST_TEST(!join_cluster(node.how, {token}).has_value());
   BOOST_TEST(!store::open(node.how.store).has_value());
   BOOST_TEST(!good(is_member(node.how.data_folder)));
   BOOST_TEST(!found(node.how, hosts).has_value());
   node.unblock_identity();
-  BOOST_TEST(join_cluster(node.how, token).has_value());
+  BOOST_TEST(join_cluster(node.how, {token}).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(who_is_not_let_in_stays_a_lone_node) {
@@ -473,7 +473,7 @@ BOOST_AUTO_TEST_CASE(who_is_not_let_in_stays_a_lone_node) {
   node.open(false);
   auto token = there.invite();
   token.secret = std::string(64, '0');
-  auto refused = refusal(join_cluster(node.how, token));
+  auto refused = refusal(join_cluster(node.how, {token}));
   BOOST_TEST(has_words(refused, "no such join token"));
   BOOST_TEST(store::open(node.how.store).has_value());
 }

@@ -48,6 +48,7 @@ public:
     std::unique_ptr<writer> log;
     std::map<shard_id, std::unique_ptr<group_replica>> members;
     std::vector<std::string> troubles;
+    bool is_held = false;
   };
 
   explicit cluster(unsigned nodes = 3, std::size_t chunk_bytes_max = 256 << 10) : chunk_bytes_max_(chunk_bytes_max) {
@@ -125,6 +126,23 @@ public:
     std::erase_if(mail_, [&](auto& m) { return m.to == id || m.from == id; });
   }
 
+  /// Its disk does not answer, until the promise is kept.
+  std::promise<void> hold(member_id id) {
+    auto go = std::promise<void>{};
+    auto& x = nodes_.at(id);
+    x.is_held = true;
+    BOOST_REQUIRE(x.log
+                      ->read_after(
+                          0, [go = go.get_future().share()](const reader&) { go.wait(); }, true)
+                      .has_value());
+    return go;
+  }
+  void let_go(member_id id, std::promise<void>& held) {
+    held.set_value();
+    nodes_.at(id).is_held = false;
+    settle();
+  }
+
   void cut(member_id id, bool is_cut = true) {
     for (auto& [other, x] : nodes_)
       for (const auto& link : {std::pair{id, other}, std::pair{other, id}})
@@ -142,7 +160,7 @@ public:
       while (turn() || deliver())
         ;
       for (auto& [id, x] : nodes_) {
-        if (!x.log)
+        if (!x.log || x.is_held)
           continue;
         auto written = std::promise<void>{}, read = std::promise<void>{};
         x.log->run(0, [&](store*) -> result<void> {
@@ -364,7 +382,7 @@ private:
 
   void flush_all() {
     for (auto& [id, x] : nodes_)
-      if (x.log)
+      if (x.log && !x.is_held)
         flush(id);
   }
 
@@ -530,6 +548,24 @@ BOOST_AUTO_TEST_CASE(a_leader_whose_disk_fails_leads_no_longer_and_comes_back) {
     c.until([&] { return c.status(old).has_begun; }, "back");
     c.check();
   }
+}
+
+// It fails nothing: whoever sees how long it takes (writer::busy_ms) has the leadership handed over.
+BOOST_AUTO_TEST_CASE(a_leader_whose_disk_does_not_answer_can_hand_over) {
+  auto c = cluster{};
+  c.put(0, "a", "1");
+  const auto old = c.wait_for_leader();
+  auto held = c.hold(old);
+  const auto open = c.submit(old, 0, "b", "1");
+  c.tick();
+  BOOST_TEST(!open->is.has_value());
+  c.at(old).transfer(other_than(old), {});
+  c.wait_for_leader(0, old);
+  BOOST_TEST(!c.at(old).who_leads().is_here);
+  c.put(0, "c", "1");
+  c.let_go(old, held);
+  c.until([&] { return open->is.has_value(); }, "an outcome");
+  c.check();
 }
 
 BOOST_AUTO_TEST_CASE(a_node_without_room_hands_over_and_takes_nothing) {

@@ -56,7 +56,8 @@ struct member_side {
     auto key = check_key(x, known != nullptr ? known->certificate : std::string{});
     if (!key)
       return net::failure{key.why()};
-    auto what = ask::join{hash_of_secret(x.secret), announced(x.node, x.addresses), *key, 0, 0};
+    auto replaces = x.replaces.empty() ? node_id{0} : group.named(x.replaces).value_or(0);
+    auto what = ask::join{hash_of_secret(x.secret), announced(x.node, x.addresses), *key, 0, replaces};
     if (auto done = apply(group, {(test_now_s + late_s) * 1000, what}); !done)
       return net::failure{done.error().text};
     return join_answer{value_of(issue(test_authority(), x.node, x.request, test_now_s)), {{1, {"127.0.0.1:5280"}}}, 64};
@@ -151,6 +152,40 @@ BOOST_AUTO_TEST_CASE(who_finds_a_used_token_does_not_become_the_node_that_used_i
   auto refused = join(finder);
   BOOST_REQUIRE(!refused);
   BOOST_TEST(has_words(refused.why(), "with another key"));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_takes_the_place_of_one_that_is_dead) {
+  auto there = member_side{};
+  auto dead = value_of(join(with(there.invite()))).self.node;
+  auto how = with(there.invite());
+  how.replaces = "2";
+  auto done = value_of(join(how));
+  auto guard = std::lock_guard{there.mutex};
+  BOOST_TEST((there.group.find(dead)->is == standing::gone));
+  BOOST_TEST((there.group.find(done.self.node)->is == standing::joining));
+  BOOST_TEST(there.group.find(done.self.node)->number == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(seeds_are_asked_when_the_tokens_member_is_not_there) {
+  auto there = member_side{};
+  auto how = with(there.invite());
+  auto right = how.token.port;
+  auto nobody = value_of(net::listen(*net::address::parse("127.0.0.1", 0)));
+  how.token.port = value_of(net::local_address(nobody.get())).port();
+  nobody.reset();
+  auto refused = join(how);
+  BOOST_TEST(has_words(refused.why(), "connect to 127.0.0.1:"));
+  how.seeds = {"no seed", "127.0.0.1:" + std::to_string(how.token.port), "127.0.0.1:" + std::to_string(right)};
+  BOOST_TEST(value_of(join(how)).self.is_member());
+}
+
+BOOST_AUTO_TEST_CASE(who_was_answered_asks_nobody_else) {
+  auto there = member_side{};
+  auto how = with(there.invite());
+  how.token.secret = std::string(64, '0');
+  how.seeds = {"127.0.0.1:" + std::to_string(how.token.port)};
+  BOOST_TEST(has_words(join(how).why(), "no such join token"));
+  BOOST_TEST(there.times_asked() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(an_expired_token_is_refused) {
@@ -284,6 +319,16 @@ BOOST_AUTO_TEST_CASE(what_is_said_is_bytes_and_back) {
   BOOST_TEST(!join_request::decode(join_request{5, "s", "r", "s", std::vector<std::string>(17, "a")}.encode()));
   BOOST_TEST(!join_request::decode(join_request{5, "s", "r", "s", {std::string(301, 'a')}}.encode()));
   BOOST_TEST(!join_request::decode(join_request{0, "s", "r", "s", {}}.encode()));
+  x.replaces = "00c3d2";
+  auto replacing = x.encode();
+  BOOST_REQUIRE(join_request::decode(replacing));
+  BOOST_TEST(join_request::decode(replacing)->replaces == "00c3d2");
+  for (auto size = std::size_t{0}; size < replacing.size(); ++size)
+    BOOST_TEST(!join_request::decode(std::string_view{replacing}.substr(0, size)));
+  BOOST_TEST(!join_request::decode(replacing + "x"));
+  BOOST_TEST(!join_request::decode("\3" + replacing.substr(1)));
+  x.replaces = std::string(17, '0');
+  BOOST_TEST(!join_request::decode(x.encode()));
   for (auto i = std::size_t{0}; i < bytes.size(); ++i) {
     auto changed = bytes;
     changed[i] = static_cast<char>(~changed[i]);

@@ -50,6 +50,16 @@ bool has_words(const std::string& text, std::string_view words) {
   return text.find(words) != std::string::npos;
 }
 
+/// Where nobody listens.
+net::address closed_port() {
+  auto nobody = value_of(net::listen(*net::address::parse("127.0.0.1", 0)));
+  return value_of(net::local_address(nobody.get()));
+}
+
+std::string key_digest_of(const identity& who) {
+  return value_of(net::read_certificate(who.certificate)).key_digest;
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(link_)
@@ -340,6 +350,8 @@ BOOST_FIXTURE_TEST_CASE(who_is_no_member_any_more_is_cut_and_not_let_in_again, p
   BOOST_TEST(has_words(high.downs[0].second, "no member"));
   BOOST_TEST(!until([&] { return are_linked(low, high); }, 5'000));
   BOOST_TEST(has_words(high.about(low).last_failure, "is no member here"));
+  BOOST_REQUIRE(high.refusals.size() == 1u); // not each time
+  BOOST_TEST(has_words(high.refusals[0], "is no member here"));
   BOOST_TEST(low.links->status().empty());
 }
 
@@ -387,6 +399,47 @@ BOOST_AUTO_TEST_CASE(the_next_address_is_tried_when_one_fails) {
   nobody.reset();
   low.links->set_peers({{2, {closed, high.at}}});
   BOOST_TEST(around.until([&] { return around.are_linked(low, high); }, 2'000));
+}
+
+BOOST_AUTO_TEST_CASE(members_that_have_all_moved_find_each_other_by_the_seeds) {
+  auto around = mesh{};
+  auto nodes = std::vector<test_node*>{};
+  for (auto id : {1, 2, 3})
+    nodes.push_back(&around.add(node_id(id)));
+  auto moved = closed_port();
+  auto seeds = std::vector<net::address>{closed_port(), nodes[0]->at, nodes[1]->at, nodes[2]->at};
+  for (auto one : nodes)
+    one->links->set_peers({{1, {moved}}, {2, {moved}}, {3, {}}});
+  BOOST_TEST(!around.until([&] { return around.are_linked(*nodes[0], *nodes[1]); }, 3'000));
+  for (auto one : nodes)
+    one->links->set_seeds(seeds);
+  auto all = [&] {
+    return around.are_linked(*nodes[0], *nodes[1]) && around.are_linked(*nodes[0], *nodes[2]) &&
+           around.are_linked(*nodes[1], *nodes[2]);
+  };
+  BOOST_TEST(around.until(all, 15'000));
+}
+
+BOOST_AUTO_TEST_CASE(seeds_are_not_tried_while_an_address_of_the_peer_answers) {
+  auto around = mesh{};
+  auto& low = around.add(1);
+  auto& high = around.add(2);
+  auto& other = around.add(3);
+  low.links->set_seeds({other.at});
+  low.links->set_peers({{2, {high.at}}});
+  high.links->set_peers({{1, {}}});
+  BOOST_TEST(around.until([&] { return around.are_linked(low, high); }));
+  BOOST_TEST(other.strangers.empty());
+  BOOST_TEST(low.about(high).last_failure.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_link_ends_when_it_turns_out_that_the_key_is_not_the_members, pair_of_nodes) {
+  low.links->set_peers({{2, {high.at}, std::string(32, 'x')}});
+  BOOST_TEST(until([&] { return !low.downs.empty() && !high.downs.empty(); }));
+  BOOST_TEST(has_words(low.downs[0].second, "its key is not the one"));
+  BOOST_TEST(!until([&] { return are_linked(low, high); }, 5'000));
+  low.links->set_peers({{2, {high.at}, key_digest_of(high.options.self)}});
+  BOOST_TEST(until([&] { return are_linked(low, high); }, 5'000));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_renewed_certificate_serves_what_connects_from_then_on, pair_of_nodes) {
@@ -529,6 +582,26 @@ BOOST_FIXTURE_TEST_CASE(the_own_id_is_refused, one_node) {
   auto said = peer.listen();
   BOOST_REQUIRE(said.size() == 1u);
   BOOST_TEST(has_words(said[0].second, "own id"));
+}
+
+// A member that was removed has the authority's key, and can make certificates for any id.
+BOOST_AUTO_TEST_CASE(who_has_the_authoritys_key_and_not_the_members_is_refused) {
+  auto around = mesh{};
+  auto& aut = around.add(1);
+  auto real = member_of(test_authority(), 2), forged = member_of(test_authority(), 2);
+  aut.links->set_peers({{2, {}, key_digest_of(real)}});
+  auto impostor = raw_peer{around, aut};
+  BOOST_REQUIRE(impostor.shake_hands(shown_by(forged)));
+  impostor.say(frame_kind::hello, greeting_of(2));
+  auto said = impostor.listen();
+  BOOST_REQUIRE(said.size() == 1u);
+  BOOST_TEST(has_words(said[0].second, "its key is not the one"));
+  BOOST_TEST(impostor.is_closed());
+  auto member = raw_peer{around, aut};
+  BOOST_REQUIRE(member.shake_hands(shown_by(real)));
+  said = member.listen();
+  BOOST_REQUIRE(said.size() == 1u);
+  BOOST_TEST((said[0].first == frame_kind::hello));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_greeting_of_another_node_than_the_certificates_is_refused, one_node) {

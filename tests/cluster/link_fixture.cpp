@@ -57,6 +57,7 @@ void test_node::start() {
   callbacks.on_down = [this](node_id peer, const std::string& why) { downs.emplace_back(peer, why); };
   callbacks.may_link = [this](node_id peer) { return !may_link || may_link(peer); };
   callbacks.on_stranger = [this](const net::address&, const std::string& why) { strangers.push_back(why); };
+  callbacks.on_refused = [this](node_id, const std::string& why) { refusals.push_back(why); };
   links = value_of(links::start(options, callbacks));
   options.listen = at = links->listen_address();
 }

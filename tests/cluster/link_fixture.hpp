@@ -58,7 +58,7 @@ public:
   std::vector<heard> frames;
   std::vector<node_id> ups;
   std::vector<std::pair<node_id, std::string>> downs;
-  std::vector<std::string> strangers;
+  std::vector<std::string> strangers, refusals;
 };
 
 struct mesh {

@@ -62,13 +62,13 @@ BOOST_AUTO_TEST_CASE(the_observer_is_always_there) {
   now_ms += 1'000;
   BOOST_TEST(node(11).contact_age_ms == 0u);
   BOOST_TEST(node(11).steady_ms == 61'000u);
-  BOOST_TEST(!node(11).sessions);
+  BOOST_TEST(!node(11).says);
   auto x = leads(1, 3);
   x.sessions = 5;
   x.disk_ok = false;
   reports(11, x);
   now_ms += 60'000;
-  BOOST_TEST((node(11).sessions == 5u));
+  BOOST_TEST((node(11).says->sessions == 5u));
   BOOST_TEST(!node(11).disk_ok);
   BOOST_TEST(shard(1).leader == 11u);
 }
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(a_view_keeps_the_last_report_of_a_node_that_is_gone) {
   BOOST_REQUIRE(view.report != nullptr);
   BOOST_TEST((*view.report == x));
   BOOST_TEST(!node(12).disk_ok);
-  BOOST_TEST(!node(12).sessions);
+  BOOST_TEST(!node(12).says);
 }
 
 BOOST_AUTO_TEST_CASE(who_is_no_member_is_forgotten_with_its_link) {

@@ -70,7 +70,8 @@ private:
     auto who = cluster::announcement{};
     who.id = x.node;
     who.addresses = x.addresses;
-    auto what = cluster::ask::join{cluster::hash_of_secret(x.secret), who, *key, 0, 0};
+    auto replaces = x.replaces.empty() ? cluster::node_id{0} : first_.system.named(x.replaces).value_or(0);
+    auto what = cluster::ask::join{cluster::hash_of_secret(x.secret), who, *key, 0, replaces};
     if (auto done = apply(first_.system, {now_s() * 1'000, what}); !done)
       return net::failure{done.error().text};
     auto authority = cluster::authority_of(first_.system);

@@ -502,6 +502,60 @@ BOOST_AUTO_TEST_CASE(a_leader_that_is_to_be_removed_hands_over) {
 
 // -- facts --
 
+BOOST_AUTO_TEST_CASE(nobody_who_is_heard_is_taken_for_dead) {
+  auto x = of_nodes(3, 1);
+  auto seen = fine(x.state);
+  auto join = ask::join{std::string(32, 'h'), system_group::announced(14), "", 0, 13};
+  auto says = [&](auto what) {
+    auto out = check_seen(x.state, seen, {1, what});
+    return out ? std::string{} : out.error().text;
+  };
+  BOOST_TEST(says(join) == "node 3 is there: stop it first");
+  BOOST_TEST(says(ask::remove{13, true}) == "node 3 is there: stop it first, or let it leave: cluster drain 3 --leave");
+  BOOST_TEST(says(ask::remove{13, false}).empty()); // It has to be without replicas.
+  seen.nodes[13].disk_ok = false;
+  BOOST_TEST(says(join) == "node 3 is there: stop it first");
+  silent(seen, 13, 4);
+  BOOST_TEST(says(join).empty());
+  BOOST_TEST(says(ask::remove{13, true}).empty());
+  seen.nodes.erase(13);
+  BOOST_TEST(says(join).empty());
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_to_a_silent_members_address_is_asked_whether_it_is_that_one) {
+  auto x = of_nodes(3, 1);
+  auto seen = fine(x.state);
+  auto join = ask::join{std::string(32, 'h'), system_group::announced(14), "", 0, 0};
+  auto code = [&] { return check_seen(x.state, seen, {1, join}).code(); };
+  BOOST_TEST((code() == errc::none));
+  join.who.addresses = {"192.0.2.1:1", x.state.members.at(13).says.addresses.front()};
+  BOOST_TEST((code() == errc::none)); // Both are there, whatever their addresses.
+  silent(seen, 13, 4);
+  BOOST_TEST((code() == errc::conflict));
+  BOOST_TEST(check_seen(x.state, seen, {1, join}).error().text.find("join with --replaces 3;") != std::string::npos);
+  join.replaces = 13;
+  BOOST_TEST((code() == errc::none));
+  join.replaces = 0;
+  join.who.id = 13; // It asks again: the answer was lost.
+  BOOST_TEST((code() == errc::none));
+  join.who.id = 14;
+  x.must(ask::remove{13, true});
+  BOOST_TEST((code() == errc::none));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_replaces_another_gets_its_replicas_without_a_wait) {
+  auto x = of_nodes(3, 6);
+  settle(x);
+  x.invites(1);
+  x.must(ask::join{system_group::hash_of(1), system_group::announced(14), "", 0, 13});
+  x.must(ask::member_up{system_group::announced(14)});
+  auto without = [](observed& seen) { seen.nodes.erase(13); };
+  BOOST_TEST(settle(x, without) == 7u); // and the system group's
+  BOOST_TEST(x.state.replicas_of(13) == 0u);
+  BOOST_TEST(x.state.replicas_of(14) == 7u);
+  BOOST_TEST(x.must(ask::forget{13}).changed);
+}
+
 BOOST_AUTO_TEST_CASE(health) {
   auto x = of_nodes(3, 1);
   auto seen = fine(x.state);

@@ -53,11 +53,11 @@ struct three_nodes {
 BOOST_AUTO_TEST_SUITE(placement_status)
 
 BOOST_FIXTURE_TEST_CASE(when_all_is_well, three_nodes) {
-  seen.nodes[11].sessions = 2;
+  seen.nodes[11].says = observed_node::said{2, 7'000, 300, 5, 60, {}};
   auto x = report();
   BOOST_TEST(x.summary == "3 of 3 nodes are there; 3 shards: 1 at risk, 2 good");
-  BOOST_TEST(line(x.nodes, 0) == "1|up|65|10.0.0.11:5999|1.0|-|3|3|2|0|0|ok");
-  BOOST_TEST(line(x.nodes, 1) == "2|up|65|10.0.0.12:5999|1.0|a|2|0|-|7|0|ok");
+  BOOST_TEST(line(x.nodes, 0) == "1|up|65|10.0.0.11:5999|1.0|-|3|3|2|0|0|ok|7000|300");
+  BOOST_TEST(line(x.nodes, 1) == "2|up|65|10.0.0.12:5999|1.0|a|2|0|-|7|0|ok|-|-");
   BOOST_TEST(line(x.shards, 0) == "0|good|1|1 2 3|-|3|400|5000|-");
   BOOST_TEST(line(x.shards, 2) == "system|at risk*|1|1|-|3|400|5000|1 replica");
   BOOST_TEST(line(x.links, 0) == "1|2|up|100|250");
@@ -72,14 +72,17 @@ BOOST_FIXTURE_TEST_CASE(when_it_is_not, three_nodes) {
   group.must(ask::drain{12, true, true});
   seen.nodes[13].contact_age_ms = 125'000;
   seen.nodes[12].disk_ok = false;
+  seen.nodes[12].says = observed_node::said{0, 0, 0, 5, 60, "no space left"};
   seen.shards[0].lag[12] = 5'000;
   seen.shards[1].leader = 0;
   auto x = report();
-  BOOST_TEST(x.summary == "2 of 4 nodes are there; 3 shards: 2 unavailable, 1 at risk; 1 moving");
-  BOOST_TEST(line(x.nodes, 1) == "2|leaving*|5|10.0.0.12:5999|1.0|a|2|0|-|5000*|0|failing!");
+  BOOST_TEST(x.summary ==
+             "2 of 4 nodes are there; 3 shards: 2 unavailable, 1 at risk; 1 moving; the disk of node 2 fails: "
+             "no space left");
+  BOOST_TEST(line(x.nodes, 1) == "2|leaving*|5|10.0.0.12:5999|1.0|a|2|0|0|5000*|0|failing!|-|-");
   BOOST_TEST(line(x.nodes, 2).starts_with("3|silent!|"));
-  BOOST_TEST(line(x.nodes, 2).ends_with("|125|ok"));
-  BOOST_TEST(line(x.nodes, 3).ends_with("|-|-"));
+  BOOST_TEST(line(x.nodes, 2).ends_with("|125|ok|-|-"));
+  BOOST_TEST(line(x.nodes, 3).ends_with("|-|-|-|-"));
   BOOST_TEST(line(x.shards, 0) ==
              "0|unavailable!|1|1 2 3|2*|3|400|5000|node 2 has a failing disk, node 3 is not there");
   BOOST_TEST(line(x.shards, 1) == "1|unavailable!|-|1 2 3|-|3|400|5000|no leader");

@@ -1,5 +1,7 @@
 #include "tests/cluster/system_state.hpp"
 
+#include "cluster/identity.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -565,7 +567,6 @@ BOOST_AUTO_TEST_CASE(a_state_that_does_not_hold_together_is_none) {
   BOOST_TEST(spoilt([](auto& x) { x.shards.erase(3); }));
   BOOST_TEST(spoilt([](auto& x) { x.shards.erase(system_shard); }));
   BOOST_TEST(spoilt([](auto& x) { x.shards[8] = x.shards[0]; }));
-  BOOST_TEST(spoilt([](auto& x) { x.settings.erase(setting::moves_max); }));
   BOOST_TEST(spoilt([](auto& x) { x.settings[setting::replicas] = 4; }));
   BOOST_TEST(spoilt([](auto& x) { x.members.erase(12); }));
   BOOST_TEST(spoilt([](auto& x) { x.members[12].number = x.members[13].number; }));
@@ -581,6 +582,54 @@ BOOST_AUTO_TEST_CASE(a_state_that_does_not_hold_together_is_none) {
   BOOST_TEST(spoilt([](auto& x) { x.shards[2].moving->at = step::remove; }));
   BOOST_TEST(spoilt([](auto& x) { x.shards[2].moving->remove = {12}; }));
   BOOST_TEST(spoilt([](auto& x) { x.shards[4].moving->is_undo = false; }));
+}
+
+// Nodes are upgraded one after the other, and any of them may lead meanwhile.
+BOOST_AUTO_TEST_CASE(what_a_later_release_has_added_to_the_state_is_kept) {
+  auto x = rich();
+  x.state.settings[setting(40)] = 7;
+  x.state.extras = {{3, "three"}, {301, std::string(2'000, 'x')}};
+  auto back = state::decode(x.state.encode());
+  BOOST_REQUIRE(back.has_value());
+  BOOST_TEST((*back == x.state));
+  BOOST_TEST(apply(*back, {1, ask::set_setting{setting::moves_max, 5}}).has_value());
+  auto again = state::decode(back->encode());
+  BOOST_REQUIRE(again.has_value());
+  BOOST_TEST(again->settings.at(setting(40)) == 7u);
+  BOOST_TEST((again->extras == x.state.extras));
+}
+
+BOOST_AUTO_TEST_CASE(a_setting_that_an_older_release_did_not_know_has_its_initial_value) {
+  auto x = rich().state;
+  x.settings.erase(setting::certificate_valid_s);
+  auto back = state::decode(x.encode());
+  BOOST_REQUIRE(back.has_value());
+  BOOST_TEST(back->value(setting::certificate_valid_s) == 2'592'000u);
+  BOOST_TEST(apply(*back, {1, ask::set_setting{setting::certificate_valid_s, 3'600}}).has_value());
+  BOOST_TEST(back->value(setting::certificate_valid_s) == 3'600u);
+}
+
+BOOST_AUTO_TEST_CASE(a_state_that_only_a_later_release_understands_is_told_from_a_spoilt_one) {
+  auto bytes = rich().state.encode();
+  BOOST_TEST((state::decode(bytes + "\4\1x").code() == errc::unsupported_feature));
+  BOOST_TEST((state::decode("\2" + bytes.substr(1)).code() == errc::unsupported_feature));
+  BOOST_TEST((state::decode(bytes + "\3\1x").code() == errc::none));
+  BOOST_TEST((state::decode(bytes + "\3\2x").code() == errc::corrupt_record));
+  BOOST_TEST((state::decode(bytes + "\5\1x\3\1x").code() == errc::corrupt_record)); // one spelling
+  BOOST_TEST((state::decode(bytes + "\3\1x\3\1x").code() == errc::corrupt_record));
+  BOOST_TEST((state::decode(bytes + std::string(2, '\0')).code() == errc::corrupt_record));
+  BOOST_TEST((state::decode("").code() == errc::corrupt_record));
+}
+
+BOOST_AUTO_TEST_CASE(a_member_is_called_by_its_number_or_the_beginning_of_its_id) {
+  auto x = rich().state;
+  for (auto& [id, one] : x.members) {
+    BOOST_TEST((x.named(std::to_string(one.number)) == id));
+    BOOST_TEST((x.named(id_text(id)) == id));
+  }
+  BOOST_TEST(!x.named("0000")); // of several
+  for (auto none : {"", "0", "00", "999999999999999999999", "node 2", "g000", "-1"})
+    BOOST_TEST(!x.named(none), none);
 }
 
 BOOST_AUTO_TEST_CASE(changed_bytes_are_refused_or_mean_what_they_say) {

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -363,6 +364,29 @@ BOOST_AUTO_TEST_CASE(a_state_that_is_older_than_its_log_is_not_begun_with) {
   x.snapshot = log_snapshot{5, 1, 1, "members"};
   write({x});
   BOOST_TEST((s->begin(1, all).code() == errc::corrupt_record));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_groups_state_takes_is_about_known) {
+  auto random = std::mt19937{1};
+  auto noise = std::string(1'000, '\0'); // that no compression makes smaller
+  const auto fill = [&](shard_id shard, int count) {
+    auto entries = std::vector<group_entry>{};
+    for (auto i = 0; i < count; ++i) {
+      for (auto& c : noise)
+        c = char(random());
+      entries.push_back(entry(1, put_command(shard, std::to_string(i), noise)));
+    }
+    write({member(shard, 1), append(shard, 1, entries)});
+    apply(shard, 1, entries);
+  };
+  fill(0, 400);
+  fill(1, 20);
+  BOOST_REQUIRE(s->flush_and_trim().has_value());
+  const auto bytes = s->state_bytes();
+  BOOST_TEST(bytes.size() == 2u);
+  BOOST_TEST(bytes.at(0) > 300'000, bytes.at(0));
+  BOOST_TEST(bytes.at(0) < 500'000, bytes.at(0));
+  BOOST_TEST(bytes.at(1) < 60'000, bytes.at(1));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

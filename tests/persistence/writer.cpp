@@ -243,6 +243,23 @@ BOOST_AUTO_TEST_CASE(reads_run_while_the_writer_is_busy) {
   hold.go();
 }
 
+BOOST_AUTO_TEST_CASE(how_long_the_disk_has_been_waited_for_can_be_seen) {
+  start();
+  BOOST_REQUIRE(commit(*w, 0, put_command(0, "a", "1")).has_value());
+  while (w->busy_ms() != 0)
+    std::this_thread::yield();
+  auto hold = held_writer{*w};
+  while (w->busy_ms() == 0)
+    std::this_thread::yield();
+  auto before = w->busy_ms();
+  while (w->busy_ms() <= before)
+    std::this_thread::yield();
+  BOOST_TEST(!w->health().failed);
+  hold.go();
+  while (w->busy_ms() != 0)
+    std::this_thread::yield();
+}
+
 BOOST_AUTO_TEST_CASE(waiting_reads_have_their_bound) {
   how.read_threads = 1;
   how.reads_waiting_max = 2;
