@@ -539,6 +539,21 @@ void user::read(std::function<void(const reader&, msg::was_read&)> read, read_co
   note_idleness();
 }
 
+void user::when_current(continuation then) {
+  if (!server_.is_in_cluster)
+    return then(errc::none);
+  auto ticket = next_ticket_++;
+  auto told = [then = std::move(then)](const msg::was_read& x) {
+    then(x.failure == errc::none ? errc::none : errc::remote_server_timeout);
+  };
+  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(told), turn_});
+  server_.replicas[shard_]->read_index([self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<void>& how) {
+    auto answer = msg::was_read{ticket};
+    answer.failure = how.code();
+    send_from_here(self, std::move(answer));
+  });
+}
+
 void user::fail_reads() {
   for (auto& [ticket, one] : std::exchange(reads_, {})) {
     auto failed = msg::was_read{ticket};
@@ -561,19 +576,29 @@ void user::was_read(const msg::was_read& x) {
 // -- the account itself ----------------------------------------------------------------------------------------------
 
 caf::result<msg::found> user::lookup() {
+  auto promise = make_response_promise<msg::found>();
+  when_current([this, promise](errc failure) mutable {
+    if (failure == errc::none)
+      look_up(std::move(promise));
+    else
+      promise.deliver(msg::found{failure});
+  });
+  return promise;
+}
+
+void user::look_up(caf::typed_response_promise<msg::found> promise) {
   auto answer = msg::found{};
   answer.exists = exists_;
   answer.enabled = !disabled_;
   answer.created_ms = created_ms_;
   if (!exists_) {
     note_idleness();
-    return answer;
+    return promise.deliver(std::move(answer));
   }
   if (!credentials_.empty()) {
     answer.credentials = std::exchange(credentials_, {});
-    return answer;
+    return promise.deliver(std::move(answer));
   }
-  auto promise = make_response_promise<msg::found>();
   read(
       [at = place()](const reader& from, msg::was_read& to) {
         auto record = accounts::find(from, at);
@@ -586,7 +611,6 @@ caf::result<msg::found> user::lookup() {
         answer.credentials = x.value.value_or(std::string{});
         promise.deliver(std::move(answer));
       });
-  return promise;
 }
 
 caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {

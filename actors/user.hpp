@@ -130,11 +130,15 @@ private:
   using read_continuation = std::function<void(const msg::was_read&)>;
   /// Runs `read` where it may wait for the disk, behind all own changes.
   void read(std::function<void(const reader&, msg::was_read&)> read, read_continuation then);
+  /// Runs when memory is known to be what all agree on; with an error if another node may serve the account by now,
+  /// which this one need not have noticed: it may have stood still, or be cut off.
+  void when_current(continuation then);
   void was_read(const msg::was_read& x);
   void fail_reads();
 
   // -- user.cpp: the account itself --
   caf::result<msg::found> lookup();
+  void look_up(caf::typed_response_promise<msg::found> promise);
   caf::result<msg::outcome> set_credentials(const msg::set_credentials& x);
   caf::result<msg::outcome> remove_account();
   /// `goodbye`, if any, goes out before the streams end.
@@ -184,7 +188,7 @@ private:
   void send_presence_to(const jid& contact, bool unavailable, const blocklist* blocks);
 
   // -- user_roster.cpp --
-  void roster_get(const stanza& x, std::size_t session);
+  void roster_get(const stanza& x);
   void roster_set(const stanza& x);
   void roster_remove(const stanza& x, const jid& contact);
   void roster_erase(const stanza& x, const jid& contact);
@@ -201,6 +205,7 @@ private:
   void handle(const msg::sent& x);
   void forward(const stanza& x);
   void answer(const stanza& x);
+  void answer_now(const stanza& x);
   void answer_with(const stanza& x, std::optional<std::string> record);
   void change_password(const stanza& x, const stanza& reply, std::string password);
   void set_blocks(const stanza& x, const stanza& reply, blocklist next, const element& push);

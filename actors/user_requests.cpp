@@ -61,7 +61,7 @@ void user::handle(const msg::sent& x) {
   case stanza_kind::iq:
     if (x.what.payload().ns() != ns::roster)
       return answer(x.what);
-    return x.what.type == stanza_type::get ? roster_get(x.what, *session) : roster_set(x.what);
+    return x.what.type == stanza_type::get ? roster_get(x.what) : roster_set(x.what);
   }
 }
 
@@ -78,6 +78,20 @@ void user::forward(const stanza& x) {
 
 /// An iq for the account, from its own sessions or from anybody.
 void user::answer(const stanza& x) {
+  if (x.type != stanza_type::get) // A change shows by itself whether this is still the account's node.
+    return answer_now(x);
+  auto is_own = x.from.bare_text() == account_.text();
+  before_next_ += is_own;
+  when_current([this, x, is_own](errc failure) {
+    before_next_ -= is_own;
+    if (failure == errc::none)
+      answer_now(x);
+    else
+      refuse(x, failure);
+  });
+}
+
+void user::answer_now(const stanza& x) {
   if (record_for(x, iq_rule::at_account).empty())
     return answer_with(x, std::nullopt);
   // A change of what is read must be under way before the next one reads it.

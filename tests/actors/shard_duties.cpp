@@ -4,6 +4,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <utility>
+
 using namespace xmpp;
 using namespace xmpp::test;
 using namespace std::chrono_literals;
@@ -221,6 +224,55 @@ BOOST_AUTO_TEST_CASE(tells_its_node_of_sessions_that_end_while_it_asks_them) {
   asks<msg::detached>(it, msg::detach{garden, server.session_number(client->id())});
   passes(0s);
   BOOST_TEST(duty() == "forwards");
+}
+
+BOOST_AUTO_TEST_CASE(shows_nothing_before_the_others_agree_that_it_still_serves) {
+  served_here(1);
+  binds();
+  store.asks_others = true;
+  auto own = server.session_number(client->id());
+  send(it, msg::sent{stanza_of("<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>", garden, {}), own});
+  send(it, msg::sent{stanza_of("<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/>"
+                               "</query></iq>",
+                               garden, {}),
+                     own});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_TEST(!history->has_been_sent("id='g'"));
+  BOOST_TEST(!history->has_been_sent("id='s'")); // Stanzas are handled in their order.
+  BOOST_TEST(!found->value.has_value());
+  BOOST_REQUIRE(store.asking.size() == 2u);
+  for (auto& one : store.asking)
+    one({});
+  works();
+  BOOST_TEST(history->has_been_sent("id='g'"));
+  BOOST_TEST(history->has_been_sent("id='s'"));
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->exists);
+}
+
+BOOST_AUTO_TEST_CASE(refuses_what_it_would_show_when_another_node_may_serve_by_now) {
+  served_here(1);
+  binds();
+  store.asks_others = true;
+  auto own = server.session_number(client->id());
+  send(it, msg::sent{stanza_of("<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>", garden, {}), own});
+  send(it, msg::sent{stanza_of("<iq type='get' id='v'><vCard xmlns='vcard-temp'/></iq>", garden, garden.bare()), own});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  for (auto round = 0; round < 2; ++round) {
+    for (auto& one : std::exchange(store.asking, {}))
+      one(errc::not_leader);
+    works();
+  }
+  for (auto id : {"id='g'", "id='v'"})
+    BOOST_TEST(std::ranges::any_of(history->delivered, [&](auto& x) {
+      auto text = x.serialize();
+      return text.find(id) != std::string::npos && text.find("remote-server-timeout") != std::string::npos;
+    }));
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST((found->value->failure == errc::remote_server_timeout));
+  BOOST_TEST(store.asking.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -149,6 +149,8 @@ struct simulated_store {
   };
   std::deque<work> waiting;
   std::uint64_t index = 0;
+  bool asks_others = false; ///< Reads of the index wait in `asking`.
+  std::vector<std::function<void(result<void>)>> asking;
 };
 
 class simulated_reader final : public reader {
@@ -190,6 +192,12 @@ public:
       return of_.refuses;
     of_.waiting.push_back({x.encode(), std::move(done), {}});
     return {};
+  }
+  void read_index(std::function<void(result<void>)> done) override {
+    if (of_.asks_others)
+      of_.asking.push_back(std::move(done));
+    else
+      done({});
   }
   result<void> read_after(std::function<void(const reader&)> f) override { return read(std::move(f)); }
   result<void> read(std::function<void(const reader&)> f) override {
