@@ -49,6 +49,8 @@ public:
   bool is_up(cluster::node_id peer) const { return links_ && links_->is_up(peer); }
   /// To the same shard's member there.
   void send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk);
+  /// Somebody may wait in vain for an answer: the other nodes are told as well, but not often.
+  void note_loss() noexcept { has_lost_ = true; }
 
   // -- coordinator_surroundings --
   cluster::node_id self() const noexcept override { return self_.node; }
@@ -63,7 +65,7 @@ public:
   void link_with_known() override { set_peers(known_); }
   std::vector<cluster::link_status> link_status() const override;
   shard_actor shard_at(cluster::node_id node, shard_id shard) override { return exchange_->shard(node, shard); }
-  void end_late_requests() override { exchange_->tick(); }
+  void end_late_requests() override; ///< Of clients, too.
   const std::vector<shard_id>& groups() const noexcept override { return groups_; }
   void make_group(shard_id shard, std::function<void(bool is_ready)> done) override;
   void erase_group(shard_id shard) override;
@@ -84,6 +86,8 @@ private:
   std::vector<seat*> seats_; ///< In `server.replicas`.
   seat system_;
   std::unique_ptr<remote::exchange> exchange_;
+  std::atomic<bool> has_lost_{false};
+  std::int64_t last_loss_ms_ = 0; ///< That the others were told of.
   std::unique_ptr<cluster::links> links_;
   mutable std::mutex mutex_; ///< Guards what follows, and the parts of `self_` that are renewed.
   caf::strong_actor_ptr coordinator_;

@@ -56,6 +56,7 @@ protected:
   void on_stop(const std::string& reason) override;
   msg::description describe() const override;
   bool must_wait(caf::mailbox_element& x) override;
+  caf::invoke_message_result consume(caf::mailbox_element& x) override;
 
 private:
   /// In a handler of `make_behavior`.
@@ -100,6 +101,13 @@ private:
   void unknown_has_ended(const msg::detach& x);
   /// Drops it, and waits for nothing of it.
   void end_session(std::size_t index);
+  /// Contacts see it, and it has gone down with who knew of it.
+  void vanished(const jid& full);
+  void has_gone(const jid& full);
+  /// To who else must know what contacts see. Before they are told that it is there, after they are told it is not: who
+  /// hears only one of both tells them once too often rather than never.
+  void note_shown(const jid& full, bool is_there);
+  void keep_last_activity();
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
   void note_last_words(std::string status);
@@ -257,6 +265,7 @@ private:
   bool would_retire_ = false;        ///< And has said so.
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   bool loses_ = false;               ///< Somebody else serves the account; only what is under way is left.
+  bool hands_back_ = false;          ///< And nothing of that is: what waits in the mailbox is for who serves it next.
   std::uint16_t gathering_ends_ = 0; ///< Messages under way that end a gathering; only the last one's is this one.
   std::uint64_t offline_flush_ = 0;  ///< The ticket of the one under way. 0: none.
   /// The number of the session that gets them; or that gets the rest, when the one that has a page is gone. 0: nobody

@@ -83,6 +83,8 @@ struct shard_history {
   std::vector<std::string> retired, stayed, sent, detached;
   std::vector<msg::registered> registered;
   std::vector<msg::served> served;
+  std::vector<msg::heritage> heritage;
+  std::vector<std::string> shown; ///< `+` available, `-` no more.
   std::vector<std::string> order; ///< Of what came.
   int lookups = 0, attached = 0;
   errc for_good = errc::none;  ///< What becomes of what is to be,
@@ -131,12 +133,19 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             self->send(caf::actor_cast<user_actor>(self->current_sender()), msg::retire{});
           },
           [to](const msg::retired& x) { (x.has_ended ? to->retired : to->stayed).emplace_back(x.account.text()); },
+          [](const msg::unhandled&) {},
           [to](const msg::served& x) { to->served.push_back(x); },
           [to](const msg::registered& x) {
             to->registered.push_back(x);
             to->order.emplace_back("registered");
           },
           [](const msg::waited&) {},
+          [to](const msg::shown& x) { to->shown.push_back((x.is_there ? "+" : "-") + std::string{x.full.text()}); },
+          [to](const msg::heritage& x) {
+            to->heritage.push_back(x);
+            to->order.emplace_back("heritage");
+          },
+          [](const msg::pace&) {},
           [](const msg::tick&) {},
           [](const msg::child_failed&) {},
           [](const msg::verdict&) {},
@@ -148,7 +157,7 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
 
 /// What is committed, in memory. Nothing happens before the test says so.
 struct simulated_store {
-  shard_id shard = 0;           ///< Whose it is.
+  shard_id shard = 0; ///< Whose it is.
   std::map<std::string, std::string, std::less<>> state;
   bool is_cold = true;          ///< Nothing is in memory: whoever may not wait is told so.
   errc unreadable = errc::none; ///< Reads fail with it,
@@ -216,7 +225,7 @@ private:
   simulated_reader cached_;
 };
 
-// -- a server of one shard --
+// -- a server, of one shard if nothing else is said --
 
 struct server_fixture : actor_fixture {
   simulated_store store;
@@ -225,8 +234,9 @@ struct server_fixture : actor_fixture {
   caf::strong_actor_ptr parent = caf::actor_cast<caf::strong_actor_ptr>(overseer(failures));
   config options;
 
-  explicit server_fixture(bool is_in_cluster = false) : server{1, 1, is_in_cluster} {
-    server.replicas.push_back(std::make_unique<simulated_replica>(store));
+  explicit server_fixture(bool is_in_cluster = false, std::uint32_t shards = 1) : server{shards, 1, is_in_cluster} {
+    while (server.replicas.size() < shards)
+      server.replicas.push_back(std::make_unique<simulated_replica>(store));
     server.domains = {"example.com"};
     options.hosts.emplace_back().name = "example.com";
     configure();
