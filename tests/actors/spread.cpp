@@ -47,6 +47,7 @@ struct many_contacts : server_fixture {
     server.far = exchange.get();
     server.route.set(own, system().spawn(remembering_shard, std::make_shared<shard_history>()));
     server.route.set(others, it);
+    store.shard = own;
     put([&](write_set& to) {
       accounts::put(to, {own, romeo}, {1'000, false, "keys"});
       for (auto i = 100; contacts.size() < 30; ++i)
