@@ -10,6 +10,7 @@
 #   make bench-long      the same, then 100 rounds of crashes and crowds of strangers: a quarter of an hour
 #   make bench-million   a million sessions in memory: flat or not? SESSIONS=1000000; some 4 GB, minutes
 #   make fuzz       every fuzz target for FUZZ_SECONDS, default 60, a core each; needs clang
+#   make simulate   Raft groups under faults drawn from seeds, until stopped or until something is wrong
 #   make format     clang-format over all sources
 BUILD ?= build$(if $(SANITIZE),-$(firstword $(subst $(comma), ,$(SANITIZE))))
 DATA ?= data
@@ -21,7 +22,7 @@ SANITIZE ?=
 comma := ,
 space := $() $()
 
-.PHONY: run check check-sanitized check-races install deb bench bench-long bench-million fuzz format dependencies configure server clean
+.PHONY: run check check-sanitized check-races install deb bench bench-long bench-million fuzz simulate format dependencies configure server clean
 .DEFAULT_GOAL := server
 
 dependencies:
@@ -66,6 +67,10 @@ fuzz:
 	  -DTROUPE_FUZZ=ON -DTROUPE_SANITIZE=address,undefined >/dev/null
 	@cmake --build build-fuzz -j $(JOBS) --target fuzz
 	@tests/fuzz/run build-fuzz $(FUZZ_SECONDS)
+
+simulate: configure
+	@cmake --build $(BUILD) -j $(JOBS) --target test_cluster
+	@tests/simulate $(BUILD)
 
 # Sanitizers slow the whole server down too much for its clients' patience; the layers below it are what they are for.
 # Protocol knows no threads.

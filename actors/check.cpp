@@ -183,9 +183,7 @@ private:
           wrong("port " + text, "stands in [listen] beside \"" + rival->text + "\", which takes it",
                 "leave one of the two, or give them different ports");
         else
-          wrong("port " + text, socket.why(),
-                "stop whatever uses it (ss -ltnp shows it), choose another in [listen], or for ports below 1024 give "
-                "the binary CAP_NET_BIND_SERVICE");
+          wrong("port " + text, socket.why(), std::string{port_remedy});
         if (socket)
           all.push_back({text, *address, *std::move(socket)});
       }

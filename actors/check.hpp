@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace xmpp {
@@ -30,6 +31,11 @@ inline constexpr std::uint64_t reserved_files = 384;
 /// Whether a process that may have `limit` files open can run this configuration: `wrong` below
 /// `server.open_files_min`.
 finding judge_open_files(const config& options, std::uint64_t limit);
+
+/// For an endpoint that cannot be listened on.
+inline constexpr std::string_view port_remedy =
+    "stop whatever uses it (ss -ltnp shows it), choose another in [listen], or for ports below 1024 give the binary "
+    "CAP_NET_BIND_SERVICE";
 
 /// Whether shells could be listened for, with the option, its value and the reason where not. For a moment it is.
 result<void> check_admin_socket(const config& options);

@@ -2,12 +2,17 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/log.hpp"
+#include "actors/member.hpp"
+#include "actors/undelivered.hpp"
 #include "actors/version.hpp"
 #include "cluster/founding.hpp"
+#include "cluster/stored.hpp"
 
 #include <caf/all.hpp>
 
+#include <array>
 #include <chrono>
+#include <random>
 #include <utility>
 
 namespace xmpp {
@@ -16,6 +21,9 @@ namespace {
 
 /// What came back from a session of another node tries its account again, not at once: that node may just be slow.
 constexpr auto try_again_after = std::chrono::milliseconds{100};
+
+/// Between two times that other nodes are told of what may be lost.
+constexpr std::int64_t loss_told_ms = 1'000;
 
 } // namespace
 
@@ -57,11 +65,13 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   };
   calls.route = [this](const jid& account) { return server_.route.shard(account); };
   calls.on_lost = [this](const stanza& what, errc why, remote::address::kind meant_for) { lost(what, why, meant_for); };
+  calls.on_loss = [this] { server_.requests->something_is_lost(steady_time_ms()); };
   calls.on_refused = [](cluster::node_id from, const std::string& summary, const error& why) {
     log::warning("cluster.refused", {{"node", cluster::id_text(from)}, {"message", summary}, {"why", why.text}});
   };
   exchange_ = std::make_unique<remote::exchange>(
       system, remote::exchange_options{self_.node, server_.route.shard_count()}, std::move(calls));
+  server_.far = exchange_.get();
 
   auto on = cluster::link_callbacks{};
   on.on_frame = [this](cluster::node_id from, cluster::channel channel, std::string_view bytes) {
@@ -72,6 +82,7 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   };
   on.on_down = [this](cluster::node_id peer, const std::string& why) {
     exchange_->on_down(peer);
+    note_loss();
     caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::link_changed{peer, false, why});
   };
   on.on_stranger = [](const net::address& from, const std::string& why) {
@@ -113,6 +124,7 @@ void cluster_node::set_peers(const std::vector<cluster::member_addresses>& membe
 void cluster_node::end() {
   stop();
   links_ = nullptr;
+  server_.far = nullptr;
   exchange_ = nullptr;
 }
 
@@ -129,6 +141,21 @@ result<void> cluster_node::set_identity(const cluster::identity& x) {
   return {};
 }
 
+void cluster_node::end_late_requests() {
+  exchange_->tick();
+  auto now = steady_time_ms();
+  if (now - last_loss_ms_ >= loss_told_ms && has_lost_.exchange(false)) {
+    last_loss_ms_ = now;
+    server_.requests->something_is_lost(now);
+    for (auto& one : links_->status())
+      if (one.is_up)
+        exchange_->send(one.node, remote::loss{});
+  }
+  for (auto& one : server_.requests->take_late(now))
+    if (auto asker = registry::instance().find(one.session))
+      caf::anon_send(caf::actor_cast<session_actor>(asker), msg::deliver{std::move(one.what)});
+}
+
 std::vector<cluster::link_status> cluster_node::link_status() const {
   return links_ ? links_->status() : std::vector<cluster::link_status>{};
 }
@@ -137,6 +164,43 @@ void cluster_node::send_raft(cluster::node_id to, shard_id shard, std::string_vi
   auto frame = std::string{};
   if (cluster::control::append(frame, cluster::control::raft{shard, bytes}))
     (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again.
+}
+
+coordinator_surroundings::disk cluster_node::own_disk() const {
+  auto health = server_.storage->health();
+  return {health.failed, health.reason, server_.storage->count().free_bytes};
+}
+
+void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)> done) {
+  server_.storage->run(0, [shard, done = std::move(done)](store* db) -> result<void> {
+    if (!db) {
+      done(false);
+      return {};
+    }
+    auto made = db->is_group(shard) ? result<void>{} : db->append({}, std::array{raft::waiting_member(shard)});
+    done(made.has_value());
+    return made;
+  });
+}
+
+void cluster_node::erase_group(shard_id shard) {
+  server_.storage->run(0, [shard](store* db) -> result<void> { return db ? db->erase_group(shard) : result<void>{}; });
+}
+
+caf::strong_actor_ptr cluster_node::start_member(caf::actor_system& system, const caf::strong_actor_ptr& parent,
+                                                 shard_id shard, std::function<void(const leadership&)> on_leadership) {
+  auto how = group_replica_options{};
+  how.shard = shard;
+  how.raft.id = self();
+  how.raft.seed = unsigned(std::random_device{}());
+  auto calls = member::callbacks{};
+  calls.send = [this, shard](raft::member_id to, const std::string& bytes, bool is_bulk) {
+    send_raft(to, shard, bytes, is_bulk);
+  };
+  calls.on_leadership = std::move(on_leadership);
+  auto made = system.spawn<member>(parent, std::move(how), std::ref(*server_.storage), std::ref(seat_of(shard)),
+                                   std::move(calls));
+  return caf::actor_cast<caf::strong_actor_ptr>(made);
 }
 
 void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes) {
@@ -155,22 +219,15 @@ void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::str
 }
 
 void cluster_node::lost(const stanza& what, errc why, remote::address::kind meant_for) {
+  if (what.kind == stanza_kind::iq && !what.is_request())
+    return note_loss();
   if (meant_for == remote::address::kind::session) {
-    // For who is there, or for later (RFC 6121, 8.5.2.2): its account will know by then that this one is gone.
-    auto is_own = what.from.bare_text() == what.to.bare_text();
-    if (what.to.has_local() && (what.kind == stanza_kind::message || (what.is_request() && !is_own)))
+    // The account will know by then that this session is gone.
+    if (is_for_account(what))
       caf::delayed_anon_send(server_.route.shard(what.to), try_again_after, msg::deliver{what});
     return;
   }
-  if (what.from.empty() || !what.from.has_local() || !what.may_answer_with_error())
-    return;
-  auto reply = what.error_reply(why == errc::resource_constraint ? why : errc::remote_server_timeout);
-  if (reply.from.empty())
-    reply.from = what.from.bare();
-  if (auto client = server_.sessions.find(what.from))
-    caf::anon_send(client, msg::deliver{std::move(reply)});
-  else
-    caf::anon_send(server_.route.shard(what.from), msg::deliver{std::move(reply)});
+  answer_undelivered(server_, what, why == errc::resource_constraint ? why : errc::remote_server_timeout);
 }
 
 } // namespace xmpp

@@ -3,16 +3,12 @@
 #pragma once
 
 #include "actors/context.hpp"
+#include "actors/coordinator_surroundings.hpp"
 #include "actors/remote.hpp"
 #include "actors/seat.hpp"
-#include "cluster/identity.hpp"
-#include "cluster/link.hpp"
-#include "cluster/system_state.hpp"
-#include "protocol/error.hpp"
 
 #include <caf/actor_control_block.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,12 +19,12 @@
 
 namespace xmpp {
 
-class cluster_node {
+class cluster_node final : public coordinator_surroundings {
 public:
   /// Puts a seat for each shard into `server.replicas`.
   /// `groups`: those that the store has.
   cluster_node(server_context& server, const cluster::identity& self, std::vector<shard_id> groups);
-  ~cluster_node();
+  ~cluster_node() override;
   cluster_node(const cluster_node&) = delete;
   cluster_node& operator=(const cluster_node&) = delete;
 
@@ -43,34 +39,40 @@ public:
     auto guard = std::lock_guard{mutex_};
     return coordinator_;
   }
-  /// From the coordinator, which would miss what came before it.
-  void link_with_known() { set_peers(known_); }
-  /// As it was when the node last ended.
-  const std::optional<cluster::state>& last_agreed() const noexcept { return agreed_; }
   /// Nobody is told anything any more.
   void stop() { set_coordinator(nullptr); }
   /// Ends all links; when no actor uses them any more.
   void end();
 
-  std::atomic<bool> hands_over{false};    ///< To the coordinator: it gives all leaderships away and takes none.
-  std::atomic<std::size_t> shards_led{0}; ///< From the coordinator.
-
   // -- from any thread --
-  cluster::node_id self() const noexcept { return self_.node; }
-  cluster::identity identity() const;
-  /// A renewed certificate.
-  result<void> set_identity(const cluster::identity& x);
   seat& seat_of(shard_id shard) noexcept;
-  const std::vector<shard_id>& groups() const noexcept { return groups_; } ///< As the start found them.
-  bool send(cluster::node_id to, cluster::channel on, std::string_view frame) {
-    return links_ && links_->send(to, on, frame);
-  }
   bool is_up(cluster::node_id peer) const { return links_ && links_->is_up(peer); }
   /// To the same shard's member there.
   void send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk);
-  void set_peers(const std::vector<cluster::member_addresses>& members);
-  std::vector<cluster::link_status> link_status() const;
-  remote::exchange& exchange() noexcept { return *exchange_; }
+  /// Somebody may wait in vain for an answer: the other nodes are told as well, but not often.
+  void note_loss() noexcept { has_lost_ = true; }
+
+  // -- coordinator_surroundings --
+  cluster::node_id self() const noexcept override { return self_.node; }
+  cluster::identity identity() const override;
+  result<void> set_identity(const cluster::identity& x) override;
+  const std::optional<cluster::state>& last_agreed() const noexcept override { return agreed_; }
+  disk own_disk() const override;
+  bool send(cluster::node_id to, cluster::channel on, std::string_view frame) override {
+    return links_ && links_->send(to, on, frame);
+  }
+  void set_peers(const std::vector<cluster::member_addresses>& members) override;
+  void link_with_known() override { set_peers(known_); }
+  std::vector<cluster::link_status> link_status() const override;
+  shard_actor shard_at(cluster::node_id node, shard_id shard) override { return exchange_->shard(node, shard); }
+  void end_late_requests() override; ///< Of clients, too.
+  const std::vector<shard_id>& groups() const noexcept override { return groups_; }
+  void make_group(shard_id shard, std::function<void(bool is_ready)> done) override;
+  void erase_group(shard_id shard) override;
+  caf::strong_actor_ptr start_member(caf::actor_system& system, const caf::strong_actor_ptr& parent, shard_id shard,
+                                     std::function<void(const leadership&)> on_leadership) override;
+  std::shared_ptr<group_member> member_of(shard_id shard) override { return seat_of(shard).member(); }
+  replica& system_group() override { return system_; }
 
 private:
   void on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes);
@@ -84,6 +86,8 @@ private:
   std::vector<seat*> seats_; ///< In `server.replicas`.
   seat system_;
   std::unique_ptr<remote::exchange> exchange_;
+  std::atomic<bool> has_lost_{false};
+  std::int64_t last_loss_ms_ = 0; ///< That the others were told of.
   std::unique_ptr<cluster::links> links_;
   mutable std::mutex mutex_; ///< Guards what follows, and the parts of `self_` that are renewed.
   caf::strong_actor_ptr coordinator_;

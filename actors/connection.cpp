@@ -19,8 +19,8 @@ parser& own_parser(const stream_limits& limits) {
 
 } // namespace
 
-void stream_control::add_waiting(net::transport& from) {
-  if (waiting.fetch_add(1) + 1 < waiting_max)
+void stream_control::add_waiting(net::transport& from, std::uint32_t weight) {
+  if (waiting.fetch_add(weight) + weight < waiting_max)
     return;
   // In this order, and then a look back: else a session that has just handled all of them resumes before the pause,
   // and nobody does behind it.
@@ -29,8 +29,8 @@ void stream_control::add_waiting(net::transport& from) {
   resume_if_few(&from);
 }
 
-void stream_control::take_waiting(net::transport* from) {
-  waiting.fetch_sub(1);
+void stream_control::take_waiting(net::transport* from, std::uint32_t weight) {
+  waiting.fetch_sub(weight);
   resume_if_few(from);
 }
 
@@ -81,7 +81,7 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
       auto tree = own_parser(limits_).parse(next->frame, declarations_ ? *declarations_ : std::string_view{});
       if (!tree)
         return fail(tree.code());
-      control_->add_waiting(from);
+      control_->add_waiting(from, stream_control::weight_of(tree->bytes().size()));
       awaits_tls_ = tree->is("starttls", ns::tls);
       send_from_here(session_, msg::received{*std::move(tree)});
       break;

@@ -27,8 +27,8 @@ struct stream_control {
   std::atomic<bool> restart{false};
   /// Set by the session when the client has signed in: elements may be larger from now on.
   std::atomic<bool> authenticated{false};
-  /// Elements that the session, or its account behind it, has been sent and has not handled. The reader stops reading
-  /// beyond a bound.
+  /// Elements that the session, or its account behind it, has been sent and has not handled, by their `weight_of`. The
+  /// reader stops reading beyond a bound.
   std::atomic<std::uint32_t> waiting{0};
   /// The reader has stopped for that reason.
   std::atomic<bool> paused{false};
@@ -39,11 +39,13 @@ struct stream_control {
   std::atomic<bool> awaits_drain{false};
 
   static constexpr std::uint32_t waiting_max = 256;
+  /// A large element counts as the many small ones that would be as large: in all some 1 MiB waits.
+  static std::uint32_t weight_of(std::size_t bytes) noexcept { return 1 + std::uint32_t(bytes / 4096); }
 
   /// The reader's thread: one more waits.
-  void add_waiting(net::transport& from);
+  void add_waiting(net::transport& from, std::uint32_t weight);
   /// Any thread: one of them has been handled. Null: nobody reads any more.
-  void take_waiting(net::transport* from);
+  void take_waiting(net::transport* from, std::uint32_t weight);
 
 private:
   void resume_if_few(net::transport* from);
@@ -52,14 +54,14 @@ private:
 /// Held while the account deals with a stanza.
 class turn {
 public:
-  turn(std::shared_ptr<stream_control> control, net::transport_ptr transport)
-      : control_(std::move(control)), transport_(std::move(transport)) {
-    control_->waiting.fetch_add(1);
+  turn(std::shared_ptr<stream_control> control, net::transport_ptr transport, std::uint32_t weight)
+      : control_(std::move(control)), transport_(std::move(transport)), weight_(weight) {
+    control_->waiting.fetch_add(weight_);
     control_->in_account.fetch_add(1);
   }
   ~turn() {
     control_->in_account.fetch_sub(1);
-    control_->take_waiting(transport_.get());
+    control_->take_waiting(transport_.get(), weight_);
   }
   turn(const turn&) = delete;
   turn& operator=(const turn&) = delete;
@@ -67,6 +69,7 @@ public:
 private:
   std::shared_ptr<stream_control> control_;
   net::transport_ptr transport_;
+  std::uint32_t weight_;
 };
 
 /// Reads one client's stream on its reactor's thread.

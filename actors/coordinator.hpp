@@ -6,17 +6,17 @@
 // is agreed on changes by `propose` alone.
 #pragma once
 
-#include "actors/cluster_node.hpp"
-#include "actors/member.hpp"
+#include "actors/context.hpp"
+#include "actors/coordinator_surroundings.hpp"
 #include "actors/supervised.hpp"
 #include "cluster/control_frames.hpp"
 #include "cluster/leaders.hpp"
 #include "cluster/observations.hpp"
 #include "cluster/placement_status.hpp"
+#include "cluster/proposals.hpp"
 #include "cluster/system_state.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -45,7 +45,7 @@ struct leadership_changed {
 /// How a member is.
 struct inspected {
   shard_id shard = 0;
-  group_replica::status how;
+  group_member::status how;
 };
 /// What was submitted to the system group; in the order of the tickets.
 struct system_committed {
@@ -54,9 +54,10 @@ struct system_committed {
 };
 /// What the system group has agreed on can be read without a wait.
 struct agreed_is_at_hand {};
-/// The store has that group: its member can begin.
+/// Whether the store has that group, so that its member can begin.
 struct group_ready {
   shard_id shard = 0;
+  bool is_ready = false;
 };
 struct join_asked {
   std::shared_ptr<const cluster::join_request> what;
@@ -101,7 +102,8 @@ using coordinator_actor = caf::typed_actor<
 
 class coordinator final : public supervised<coordinator_actor> {
 public:
-  coordinator(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, cluster_node& node);
+  coordinator(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server,
+              coordinator_surroundings& node);
 
   behavior_type make_behavior() override;
 
@@ -114,7 +116,11 @@ protected:
 private:
   cluster::node_id self_id() const noexcept { return node_.self(); }
 
+  msg::cluster_seen look();
+
   // -- time --
+  static constexpr std::uint64_t ticks_per_second = 10;
+  std::uint64_t steady_ms() const;
   void tick();
   void every_second();
 
@@ -124,29 +130,32 @@ private:
   void link_with_members();
   void announce();
   void renew_certificate();
-  using proposal_done = std::function<void(result<cluster::applied>)>;
+  using proposal_done = cluster::proposals::answer;
   /// To the system group's leader, wherever that is.
-  void propose(decltype(cluster::command::what) what, proposal_done done = {});
+  void propose(
+      decltype(cluster::command::what) what, proposal_done done = [](auto&) {});
   void propose(const cluster::command& x, proposal_done done);
   void propose_here(const cluster::command& x, proposal_done done);
-  void committed(const msg::system_committed& x);
-  void proposed(const cluster::control::proposed& x);
-  void end_late_proposals();
   void join(const msg::join_asked& x);
 
   // -- members --
   void arrange_members();
-  bool should_have(shard_id shard) const;
+  /// Whether that node has a replica, or is about to have one, or had one until just now.
+  bool may_have(cluster::node_id who, shard_id shard) const;
+  bool should_have(shard_id shard) const { return may_have(self_id(), shard); }
+  void group_ready(const msg::group_ready& x);
   void begin_member(shard_id shard);
   void end_member(shard_id shard);
-  seat& seat_of(shard_id shard) { return node_.seat_of(shard); }
   void look_at(shard_id shard);
+  cluster::control::report own_report() const;
+  void member_ended(const caf::down_msg& x);
   void child_failed(const msg::child_failed& x);
 
   // -- who serves what --
   void leadership_changed(const msg::leadership_changed& x);
   void tell_shard(shard_id shard);
   void tell_shards(const std::vector<shard_id>& which);
+  void tell_led_shards();
   void link_changed(const msg::link_changed& x);
   void from_node(const msg::from_node& x);
   void to_node(cluster::node_id to, const cluster::control::message& what);
@@ -157,10 +166,9 @@ private:
   void move_on(shard_id shard);
   void transfer(shard_id shard, cluster::node_id to);
   void hand_over();
-  cluster::control::report own_report() const;
 
   server_context& server_;
-  cluster_node& node_;
+  coordinator_surroundings& node_;
   cluster::state agreed_;
   std::string agreed_bytes_;  ///< As they stand in this node's store.
   bool reads_agreed_ = false; ///< From the disk.
@@ -168,8 +176,8 @@ private:
   std::uint64_t ticks_ = 0;
 
   struct running {
-    member_actor actor;
-    std::optional<group_replica::status> last;
+    caf::strong_actor_ptr actor;
+    std::optional<group_member::status> last;
     leadership who;
     bool is_ending = false;
   };
@@ -180,22 +188,7 @@ private:
   cluster::observations seen_;
   cluster::control::leads own_leads_;
   std::map<shard_id, std::pair<cluster::node_id, std::uint64_t>> transfers_; ///< To whom, since when.
-
-  // Proposals.
-  struct waiting {
-    proposal_done done;
-    std::uint64_t due_ms = 0;
-  };
-  std::map<std::uint64_t, waiting> asked_; ///< Of the leader elsewhere, by request.
-  std::uint64_t last_request_ = 0;
-  struct submitted {
-    std::uint64_t ticket = 0;
-    cluster::applied outcome;
-    proposal_done done;
-  };
-  std::deque<submitted> submitted_;
-  std::optional<cluster::state> ahead_; ///< With all that is submitted.
-  std::uint64_t last_ticket_ = 0;
+  cluster::proposals proposals_;
 };
 
 } // namespace xmpp

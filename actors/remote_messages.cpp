@@ -49,6 +49,8 @@ constexpr auto table = std::to_array<row>({
     {35, "blocks_changed", to_session, 0},
     {48, "fan_out", to_router, 0},
     {10, "registered", to_shard, 0},
+    {11, "heritage", to_shard, 0},
+    {49, "loss", to_router, 0},
 });
 static_assert(table.size() == std::variant_size_v<message>);
 
@@ -79,7 +81,8 @@ using never_leaves_its_node =
     types<void, msg::drained, msg::received, msg::stream_opened, msg::stream_broken, msg::stream_closed,
           msg::disconnected, std::shared_ptr<msg::tls_established>, msg::timed_out, msg::go_on, msg::committed,
           msg::loaded, msg::was_read, msg::tick, msg::may_retire, msg::retire, msg::retired, msg::child_failed,
-          msg::verdict, msg::fail_now, msg::describe, msg::description, msg::served, msg::waited, msg::lose>;
+          msg::verdict, msg::fail_now, msg::describe, msg::description, msg::served, msg::waited, msg::lose, msg::shown,
+          msg::vanished, msg::pace, msg::unhandled>;
 
 template <class T, class... Ts>
 constexpr bool is_one_of(types<Ts...>) {
@@ -121,14 +124,6 @@ std::uint64_t fixed(binary::reader& in) {
   for (auto left = 8; left > 0; --left)
     x = x << 8 | in.byte();
   return x;
-}
-
-errc known(std::uint8_t code) noexcept {
-  auto is = [&](errc first, errc last) { return code >= std::uint8_t(first) && code <= std::uint8_t(last); };
-  return is(errc::none, errc::unexpected_request) || is(errc::bad_format, errc::unsupported_version) ||
-                 is(errc::not_leader, errc::would_block)
-             ? errc(code)
-             : errc::internal_server_error;
 }
 
 std::uint8_t flags(std::initializer_list<bool> bits) {
@@ -235,7 +230,7 @@ struct writer {
     must(so_far, !x.what.from.empty(), "a stanza from nobody");
     put_stanza(out, x.what, so_far);
     binary::append_varint(out, x.session_id);
-    put(out, flags({x.was_available}));
+    put(out, flags({x.was_available, x.is_unchecked}));
     put_jids(out, x.directed, so_far);
   }
   void operator()(const msg::attach& x) {
@@ -267,6 +262,13 @@ struct writer {
   void operator()(const msg::registered& x) {
     put_fixed(out, x.node);
     put_fixed(out, x.term);
+  }
+  void operator()(const msg::heritage& x) {
+    put_fixed(out, x.node);
+    put_fixed(out, x.term);
+    put(out, flags({x.begins, x.ends}));
+    put_jids(out, x.there, so_far);
+    put_jids(out, x.gone, so_far);
   }
   void operator()(const msg::outcome& x) {
     put(out, std::uint8_t(x.failure));
@@ -318,6 +320,7 @@ struct writer {
   void operator()(const msg::written&) {}
   void operator()(const turn_over&) {}
   void operator()(const msg::attach_again&) {}
+  void operator()(const loss&) {}
 };
 
 struct body_reader {
@@ -342,7 +345,9 @@ struct body_reader {
     if (x.what.from.empty())
       in.fail("a stanza from nobody");
     x.session_id = in.varint();
-    x.was_available = flags_below(in, 2) != 0;
+    auto said = flags_below(in, 4);
+    x.was_available = (said & 1) != 0;
+    x.is_unchecked = (said & 2) != 0;
     x.directed = jids(in);
   }
   void operator()(msg::attach& x) {
@@ -384,19 +389,29 @@ struct body_reader {
     x.node = fixed(in);
     x.term = fixed(in);
   }
+  void operator()(msg::heritage& x) {
+    x.shard = static_cast<shard_id>(to.to.number);
+    x.node = fixed(in);
+    x.term = fixed(in);
+    auto said = flags_below(in, 4);
+    x.begins = (said & 1) != 0;
+    x.ends = (said & 2) != 0;
+    x.there = jids(in);
+    x.gone = jids(in);
+  }
   void operator()(msg::outcome& x) {
-    x.failure = known(in.byte());
+    x.failure = errc_of(in.byte());
     x.text = in.string();
   }
   void operator()(msg::attached& x) {
-    x.failure = known(in.byte());
+    x.failure = errc_of(in.byte());
     x.full = in.address();
     x.blocks = blocks(in);
     if ((x.failure == errc::none) != x.full.is_full())
       in.fail("no resource");
   }
   void operator()(msg::found& x) {
-    x.failure = known(in.byte());
+    x.failure = errc_of(in.byte());
     auto said = flags_below(in, 4);
     x.exists = (said & 1) != 0;
     x.enabled = (said & 2) != 0;
@@ -418,7 +433,7 @@ struct body_reader {
     }
   }
   void operator()(msg::end_stream& x) {
-    x.reason = known(in.byte());
+    x.reason = errc_of(in.byte());
     x.text = in.string();
     x.see_other_host = in.string();
   }
@@ -435,6 +450,7 @@ struct body_reader {
   void operator()(msg::written&) {}
   void operator()(turn_over&) {}
   void operator()(msg::attach_again&) {}
+  void operator()(loss&) {}
 };
 
 template <class T>
@@ -463,7 +479,7 @@ result<void> append_frame(std::string& out, const envelope& to, const T& what) {
 /// Of these messages no actor hears.
 template <class T>
 constexpr bool is_between_nodes =
-    std::is_same_v<T, failure> || std::is_same_v<T, turn_over> || std::is_same_v<T, fan_out>;
+    std::is_same_v<T, failure> || std::is_same_v<T, turn_over> || std::is_same_v<T, fan_out> || std::is_same_v<T, loss>;
 
 /// Calls with the message as its own type; false: it is none that leaves a node.
 template <std::size_t I = 0, class Call>
@@ -556,7 +572,7 @@ std::optional<caf::message> to_caf(message what) {
   return std::visit(
       [](auto& x) -> std::optional<caf::message> {
         using type = std::decay_t<decltype(x)>;
-        if constexpr (std::is_same_v<type, fan_out> || std::is_same_v<type, turn_over>)
+        if constexpr (std::is_same_v<type, fan_out> || std::is_same_v<type, turn_over> || std::is_same_v<type, loss>)
           return std::nullopt;
         else if constexpr (std::is_same_v<type, failure>)
           return caf::make_message(to_error(x));
@@ -580,7 +596,7 @@ caf::error to_error(const failure& x) {
   auto code = x.code == 0 ? std::uint8_t(caf::sec::runtime_error) : x.code; // 0 would be no error
   switch (x.code == 0 ? failure::family::caf : x.of) {
   case failure::family::ours:
-    return {std::uint8_t(known(code)), caf::atom("xmpp")};
+    return {std::uint8_t(errc_of(code)), caf::atom("xmpp")};
   case failure::family::exit:
     return {code, caf::atom("exit")};
   case failure::family::caf:

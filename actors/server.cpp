@@ -1,6 +1,7 @@
 #include "actors/server.hpp"
 
 #include "actors/check.hpp"
+#include "actors/cluster_node.hpp"
 #include "actors/coordinator.hpp"
 #include "actors/hasher.hpp"
 #include "actors/listener.hpp"
@@ -8,9 +9,12 @@
 #include "actors/server_backend.hpp"
 #include "actors/shard.hpp"
 #include "actors/shell/listener.hpp"
+#include "actors/store_accounts.hpp"
 #include "actors/version.hpp"
 #include "cluster/identity.hpp"
+#include "net/certificate.hpp"
 #include "persistence/accounts.hpp"
+#include "persistence/whole_file.hpp"
 #include "protocol/caps.hpp"
 #include "protocol/disco.hpp"
 #include "protocol/idna.hpp"
@@ -18,16 +22,11 @@
 #include "protocol/sasl.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstring>
-#include <fcntl.h>
 #include <fstream>
 #include <future>
-#include <sys/stat.h>
 #include <thread>
-#include <unistd.h>
 #include <unordered_set>
 #include <utility>
 
@@ -37,18 +36,6 @@ namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
 constexpr auto hand_over_max = std::chrono::seconds{5};
-
-/// Beside it first: a disk that is full or fails leaves no half of it, which the next start would take or refuse.
-result<void> write_whole(const std::filesystem::path& path, std::string_view bytes) {
-  auto unfinished = path;
-  unfinished += ".new";
-  auto fd = net::unique_fd{::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-  auto done = fd && ::write(fd.get(), bytes.data(), bytes.size()) == ssize_t(bytes.size()) && ::fsync(fd.get()) == 0 &&
-              ::rename(unfinished.c_str(), path.c_str()) == 0;
-  if (!done)
-    return error{errc::storage_failure, "cannot write " + path.string() + ": " + std::strerror(errno)};
-  return {};
-}
 
 /// 32 bytes that stay with the data; made at the first start.
 result<std::string> load_secret(const std::filesystem::path& folder) {
@@ -61,7 +48,7 @@ result<std::string> load_secret(const std::filesystem::path& folder) {
     return error{errc::corrupt_record, path.string() + " must have 32 bytes"};
   }
   auto bytes = sasl::secure_random(32);
-  if (auto written = write_whole(path, bytes); !written)
+  if (auto written = replace_file(path, bytes); !written)
     return written.error();
   return bytes;
 }
@@ -80,7 +67,7 @@ result<std::vector<std::uint32_t>> remember_iterations(const std::filesystem::pa
   auto text = std::string{};
   for (auto x : all)
     text += std::to_string(x) + '\n';
-  if (auto written = write_whole(path, text); !written)
+  if (auto written = replace_file(path, text); !written)
     return written.error();
   return all;
 }
@@ -99,11 +86,25 @@ net::accept_limits accept_limits_of(const Listen& listen) {
   return limits;
 }
 
+/// Files of those that clients refuse by now.
+std::vector<std::string> expired_certificates(const config& options) {
+  auto result = std::vector<std::string>{};
+  for (auto& one : options.hosts)
+    for (auto i = std::size_t{0}; i < one.certificate_files.size(); ++i) {
+      auto& file = one.certificate_files[i];
+      auto report =
+          net::inspect_certificate(file.string(), (i < one.key_files.size() ? one.key_files[i] : file).string());
+      if (report && report->not_after_s <= now_ms() / 1000)
+        result.push_back(file.string());
+    }
+  return result;
+}
+
 } // namespace
 
 server_context::server_context(std::uint32_t shard_count, std::uint32_t hasher_count, bool is_in_cluster)
     : route(shard_count), sessions(shard_count), idle(shard_count), hashers(hasher_count), is_in_cluster(is_in_cluster),
-      process(cluster::make_id()) {}
+      requests(is_in_cluster ? std::make_unique<request_watch>() : nullptr), process(cluster::make_id()) {}
 
 msg::end_stream server_context::sent_away() const {
   auto& elsewhere = live()->options.server.drain_host;
@@ -227,11 +228,7 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
 
 result<void> server::open_store(const config& options, const cluster::identity& identity) {
   auto& storage = options.storage;
-  auto where = store_options{};
-  where.folder = options.server.data_folder / "store";
-  where.shard_count = storage.shards;
-  where.cache_bytes_max = storage.cache_bytes_max;
-  where.memtable_bytes_max = storage.memtable_bytes_max;
+  auto where = options_of_store(options);
   where.is_in_cluster = identity.is_member();
   auto opened = store::open(where);
   if (!opened)
@@ -285,7 +282,7 @@ result<void> server::start_actors(const config& options) {
         return where.error();
       auto fd = net::listen(*where, {int(options.listen.backlog), false});
       if (!fd)
-        return error{errc::conflict, fd.why()};
+        return error{errc::conflict, fd.why() + "\n-> " + std::string{port_remedy}};
       auto what = listening{};
       auto actual = net::local_address(fd->get());
       what.where = actual ? *actual : *where;
@@ -441,6 +438,10 @@ result<std::vector<std::string>> server::reload() {
   lines.push_back("certificates read again");
   for (auto& line : lines)
     log::info("server.reloaded", {{"what", line}});
+  for (auto& file : expired_certificates(*next)) {
+    log::warning("server.certificate_expired", {{"file", file}});
+    lines.push_back(file + " has expired: clients refuse it");
+  }
   return lines;
 }
 

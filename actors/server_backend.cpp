@@ -1,5 +1,6 @@
 #include "actors/server_backend.hpp"
 
+#include "actors/cluster_node.hpp"
 #include "actors/log.hpp"
 #include "actors/random.hpp"
 #include "cluster/join_token.hpp"

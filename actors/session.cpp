@@ -3,6 +3,7 @@
 #include "actors/log.hpp"
 #include "actors/random.hpp"
 #include "actors/trace.hpp"
+#include "actors/undelivered.hpp"
 #include "protocol/namespaces.hpp"
 
 #include <algorithm>
@@ -13,6 +14,8 @@ namespace xmpp {
 namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
+/// For what is being sent from the store to go out, when a successor is there, which waits for the rest.
+constexpr std::uint32_t replaced_grace_ms = 1'000;
 constexpr auto request_timeout = std::chrono::seconds{30};
 /// When it failed, in a cluster.
 constexpr auto attach_again_after = std::chrono::seconds{1};
@@ -40,7 +43,8 @@ std::vector<std::string> vouched_for(const net::tls_facts& facts) {
 struct handled_one {
   stream_control& control;
   net::transport* transport;
-  ~handled_one() { control.take_waiting(transport); }
+  std::uint32_t weight;
+  ~handled_one() { control.take_waiting(transport, weight); }
 };
 
 } // namespace
@@ -74,7 +78,8 @@ session::behavior_type session::make_behavior() {
       [](const msg::drained&) { self().stored_has_gone_out(); },
       [](const msg::received& x) {
         auto& me = self();
-        auto done = handled_one{*me.control_, me.transport_.get()};
+        auto weight = stream_control::weight_of(x.what.bytes().size());
+        auto done = handled_one{*me.control_, me.transport_.get(), weight};
         if (me.ended_)
           return;
         if (me.negotiating_)
@@ -382,6 +387,10 @@ void session::deliver(const stanza& x) {
       give_back(x);
     return;
   }
+  if (x.kind == stanza_kind::iq && server_.requests && !server_.requests->may_have(id(), x))
+    return;
+  if (changes_blocks_ && x.kind == stanza_kind::iq && !x.is_request() && x.id() == *changes_blocks_)
+    changes_blocks_ = nullptr;
   thread_local auto bytes = std::string{};
   bytes.clear();
   x.append_to(bytes);
@@ -418,12 +427,21 @@ void session::stored_has_gone_out() {
     close_stream();
 }
 
+/// For who waits would keep this actor, and be kept by it, for ever.
+void session::stored_is_lost() {
+  if (stored_output_)
+    for (auto& one : std::exchange(stored_output_->waiting, {}))
+      one.deliver(caf::make_error(caf::sec::runtime_error));
+}
+
 /// What is being sent from the store is waited for a while: or the client, which reads it, would find it there again.
+/// Not behind one that reads too slowly, nor by an actor that has failed, nor when the account is gone.
 bool session::ends_behind_stored(errc reason) {
   if (!stored_output_ || stored_output_->waiting.empty() || negotiating_ || full_.empty() ||
-      (reason != errc::none && reason != errc::system_shutdown))
+      reason == errc::policy_violation || reason == errc::internal_server_error || reason == errc::not_authorized)
     return false;
-  delayed_send(this, std::chrono::milliseconds{close_grace_ms}, msg::go_on{});
+  auto grace_ms = reason == errc::conflict ? replaced_grace_ms : close_grace_ms;
+  delayed_send(this, std::chrono::milliseconds{grace_ms}, msg::go_on{});
   return true;
 }
 
@@ -483,6 +501,7 @@ void session::log_end(std::string_view why, log_level if_not_bound) {
 }
 
 void session::leave() {
+  stored_is_lost(); // Before the account forgets that it goes there.
   if (negotiating_)
     server_.unauthenticated.remove(id());
   if (attaching_)
@@ -491,6 +510,8 @@ void session::leave() {
     return quit();
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
+  if (server_.requests)
+    server_.requests->forget(id());
   auto what = msg::detach{full_, server_.session_number(id()), directed_ ? directed_->take() : std::vector<jid>{},
                           bool(presence_)};
   // What the account has sent until it lets go still comes, and must not be lost with this actor.
@@ -499,22 +520,22 @@ void session::leave() {
       transport_->close("</stream:stream>", close_grace_ms);
     quit();
   };
-  auto ask = [&](const auto& whom) {
-    request(whom, caf::infinite, std::move(what))
+  auto ask_shard = [this, let_go, shard = server_.route.shard(full_), what] {
+    request(shard, caf::infinite, what)
         .then([let_go](const msg::detached&) { let_go(); }, [let_go](const caf::error&) { let_go(); });
   };
-  if (user_)
-    ask(user_);
+  if (user_) // It may have ended, as those of removed accounts do; somebody must tell who was shown presence directly.
+    request(user_, caf::infinite, what)
+        .then([let_go](const msg::detached&) { let_go(); }, [ask_shard](const caf::error&) { ask_shard(); });
   else
-    ask(server_.route.shard(full_));
+    ask_shard();
   user_ = nullptr;
   full_ = {};
 }
 
 /// For who is there, or for later (RFC 6121, 8.5.2.2); the account no longer knows this session by then.
 void session::give_back(const stanza& x) {
-  auto is_own = x.from.bare_text() == x.to.bare_text();
-  if (x.kind == stanza_kind::message || (x.is_request() && !is_own))
+  if (is_for_account(x))
     send(server_.route.shard(x.to), msg::deliver{x});
 }
 
@@ -543,6 +564,8 @@ user_actor session::way_to_account(const caf::strong_actor_ptr& user) const {
 void session::attach_again() {
   if (full_.empty() || negotiating_)
     return;
+  if (ended_) // Who waited to know what the client has read has forgotten it.
+    return close_stream();
   // Until the account's new owner has answered; one that only lost its state is where it was.
   if (user_ && (!current_sender() || user_->id() != current_sender()->id()))
     user_ = nullptr;
@@ -579,7 +602,19 @@ void session::attach_again() {
 }
 
 void session::on_stop(const std::string&) {
-  end(errc::internal_server_error);
+  if (!ended_)
+    return end(errc::internal_server_error);
+  // It has waited for something, and can do so no longer.
+  if (is_polite_ && transport_)
+    transport_->close("</stream:stream>", close_grace_ms);
+  else if (transport_ && !full_.empty())
+    transport_->close(stored_output_->last_words, close_grace_ms);
+  if (!full_.empty())
+    leave();
+}
+
+void session::on_exit() {
+  stored_is_lost();
 }
 
 void session::on_exit_message(caf::exit_msg&) {
@@ -599,7 +634,7 @@ msg::description session::describe() const {
       {"interested in the block list", wants_blocks_ ? "yes" : "no"},
       {"directed presence", std::to_string(directed_ ? directed_->size() : 0)},
       {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
-      {"elements waiting", std::to_string(control_->waiting.load())},
+      {"input waiting, in elements of at most 4 KiB", std::to_string(control_->waiting.load())},
       {"account known", user_ ? "yes" : "no"},
       {"features of the client", features_ ? std::to_string(features_->size()) + ", verified" : "not known"},
   };

@@ -35,6 +35,7 @@ protected:
   msg::description describe() const override;
   bool must_wait(caf::mailbox_element& x) override;
   void on_exit_message(caf::exit_msg& x) override;
+  void on_exit() override;
 
 private:
   /// In a handler of `make_behavior`.
@@ -63,6 +64,7 @@ private:
   void deliver(const stanza& x);
   caf::result<msg::written> deliver_stored(const msg::deliver_stored& x);
   void stored_has_gone_out();
+  void stored_is_lost();
   bool ends_behind_stored(errc reason);
   void close_stream();
   /// Ends the stream: tells the account, tells the client why, and quits.
@@ -80,10 +82,13 @@ private:
   // -- session_stanzas.cpp --
   void received(const element& x);
   void from_client(stanza x);
+  bool is_checked_by_account(const stanza& x) const;
+  void by_kind(stanza x);
   void presence_from_client(stanza x);
   void iq_from_client(stanza x);
   void learn_capabilities(const stanza& presence);
   bool told_capabilities(const stanza& x);
+  void watch(const stanza& request);
   void route(stanza x);
   void answer_as_host(const host& at, const stanza& x);
   /// The error that answers the client's own stanza, if one is due.
@@ -104,10 +109,11 @@ private:
   struct asked_capabilities {
     std::string id, hash, ver;
   };
-  std::unique_ptr<asked_capabilities> asked_; ///< Null: nothing is asked.
-  caps_cache::features features_;             ///< Of the client, verified; null: not known.
-  std::string lang_;                          ///< Of the stream: that of stanzas which say none.
-  element presence_;                          ///< Its last broadcast one; none: unavailable.
+  std::unique_ptr<asked_capabilities> asked_;   ///< Null: nothing is asked.
+  std::unique_ptr<std::string> changes_blocks_; ///< The id of the last request that does, until it is answered.
+  caps_cache::features features_;               ///< Of the client, verified; null: not known.
+  std::string lang_;                            ///< Of the stream: that of stanzas which say none.
+  element presence_;                            ///< Its last broadcast one; none: unavailable.
   net::address peer_;
   net::tls_choice tls_; ///< The transport forgets its own.
   std::int8_t priority_ = 0;

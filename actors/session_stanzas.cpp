@@ -62,6 +62,8 @@ void session::from_client(stanza x) {
   auto* home = live->find_host(full_.domain());
   if (!home)
     return end(errc::host_gone);
+  if (is_checked_by_account(x))
+    return by_kind(std::move(x));
   auto view = session_context{*this, home->info};
   for (auto* one : hooks_on_sent()) {
     auto said = one->on_sent(x, view);
@@ -72,6 +74,15 @@ void session::from_client(stanza x) {
     if (said.instead)
       x = *std::move(said.instead);
   }
+  by_kind(std::move(x));
+}
+
+/// Behind a change of the block list that has not been answered yet: it is judged by the new one (RFC 6120, 10.1).
+bool session::is_checked_by_account(const stanza& x) const {
+  return changes_blocks_ && x.to.has_local() && server_.is_own_domain(x.to.domain());
+}
+
+void session::by_kind(stanza x) {
   switch (x.kind) {
   case stanza_kind::message:
     if (x.to.empty())
@@ -158,19 +169,33 @@ void session::iq_from_client(stanza x) {
       interested_ = true;
     if (x.type == stanza_type::get && !wants_blocks_ && x.payload().ns() == ns::blocking)
       wants_blocks_ = true;
-    if (x.is_request())
-      to_own_account(std::move(x));
-    return; // An answer to what the server pushed.
+    if (x.type == stanza_type::set && x.payload().ns() == ns::blocking)
+      changes_blocks_ = std::make_unique<std::string>(x.id());
+    if (!x.is_request())
+      return; // An answer to what the server pushed.
+    watch(x);
+    return to_own_account(std::move(x));
   }
   // Registration is the host's by name and the account's in substance (XEP-0077, 3.2).
-  if (x.is_request() && x.to.text() == full_.domain() && x.payload().ns() == ns::registration)
+  if (x.is_request() && x.to.text() == full_.domain() && x.payload().ns() == ns::registration) {
+    watch(x);
     return to_own_account(std::move(x));
+  }
+  if (x.is_request() && x.to.has_local() && server_.is_own_domain(x.to.domain()))
+    watch(x);
   route(std::move(x));
 }
 
+void session::watch(const stanza& request) {
+  if (server_.requests)
+    server_.requests->asks(id(), request, steady_time_ms());
+}
+
 void session::to_own_account(stanza x, std::vector<jid> directed, bool was_available) {
-  auto what = msg::sent{std::move(x), server_.session_number(id()), std::move(directed), was_available,
-                        std::make_shared<const turn>(control_, transport_)};
+  auto weight = stream_control::weight_of(x.tree.bytes().size());
+  auto what = msg::sent{std::move(x), server_.session_number(id()), std::move(directed), was_available};
+  what.is_unchecked = is_checked_by_account(what.what);
+  what.turn = std::make_shared<const turn>(control_, transport_, weight);
   if (user_)
     send(user_, std::move(what));
   else {
@@ -182,7 +207,7 @@ void session::to_own_account(stanza x, std::vector<jid> directed, bool was_avail
 void session::route(stanza x) {
   if (x.to.has_local()) {
     if (server_.is_own_domain(x.to.domain())) {
-      if (control_->in_account.load() != 0 || x.to.bare_text() == full_.bare_text())
+      if (control_->in_account.load() != 0 || changes_blocks_ || x.to.bare_text() == full_.bare_text())
         return to_own_account(std::move(x));
       trace::note(trace::station::routed, "session", full_, x);
       auto& shard = server_.route.shard(x.to);

@@ -1,8 +1,9 @@
 #include "actors/shard.hpp"
 
-#include "actors/coordinator.hpp"
+#include "actors/cluster_node.hpp"
 #include "actors/log.hpp"
 #include "actors/trace.hpp"
+#include "actors/undelivered.hpp"
 #include "actors/user.hpp"
 #include "cluster/identity.hpp"
 
@@ -14,11 +15,13 @@ namespace xmpp {
 
 namespace {
 
-/// A stanza for an account whose mailbox is longer than this is refused.
+/// A stanza for an account whose mailbox is longer, or would be larger, than this is refused.
 constexpr std::uint32_t user_mailbox_max = 20'000;
+constexpr std::size_t user_mailbox_bytes_max = 8 << 20;
 
 /// What waits while nobody serves the shard, or not yet; more is refused.
 constexpr auto held_max = std::size_t{20'000};
+constexpr auto held_bytes_max = std::size_t{8} << 20;
 /// How long for a node to serve it: clients are told within 2 s (README, "Clustering").
 constexpr auto wait_max = std::chrono::milliseconds{1'500};
 /// How long for sessions to attach, and for users to end.
@@ -58,8 +61,7 @@ shard::shard(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_contex
     log::error("user.gone", {{"account", account.text()}, {"reason", to_string(x.reason)}});
     i->second.actor = start_user(account, true);
     if (auto waiting = std::exchange(i->second.held, nullptr))
-      for (auto& one : *waiting)
-        one(errc::none);
+      release(std::move(*waiting), errc::none);
   });
 }
 
@@ -69,7 +71,7 @@ shard::behavior_type shard::make_behavior() {
   delayed_send(this, tick_of(server_), msg::tick{});
   if (server_.node && served_.node == 0)
     if (auto knows = server_.node->coordinator()) // Else it will say so by itself.
-      send(caf::actor_cast<coordinator_actor>(knows), msg::who_serves{index_});
+      send(caf::actor_cast<who_serves_actor>(knows), msg::who_serves{index_});
   return {
       [this](const msg::deliver& x) { pass(x, x.what.to.bare()); },
       [this](const msg::deliver_for_good& x) { return ask<msg::outcome>(x, x.what.to.bare()); },
@@ -82,9 +84,13 @@ shard::behavior_type shard::make_behavior() {
       [this](const msg::remove_account& x) { return ask<msg::outcome>(x, x.account); },
       [this](const msg::may_retire& x) { ask_to_retire(x.account); },
       [this](const msg::retired& x) { retired(x); },
+      [this](const msg::unhandled& x) { unhandled(x); },
       [this](const msg::served& x) { served(x); },
       [this](const msg::registered& x) { registered(x); },
       [this](const msg::waited& x) { waited(x); },
+      [this](const msg::shown& x) { shown(x); },
+      [this](const msg::heritage& x) { heritage(x); },
+      [this](const msg::pace& x) { pace(x); },
       [this](const msg::tick&) {
         delayed_send(this, tick_of(server_), msg::tick{});
         auto before = now_ms() - std::int64_t(server_.live()->options.accounts.idle_retire_s) * 1000;
@@ -110,7 +116,7 @@ void shard::ask_to_retire(const jid& account) {
   auto i = users_.find(account.text());
   if (i == users_.end() || i->second.held)
     return;
-  i->second.held = std::make_unique<std::vector<held>>();
+  i->second.held = std::make_unique<queue>();
   send(i->second.actor, msg::retire{});
 }
 
@@ -125,8 +131,39 @@ void shard::retired(const msg::retired& x) {
     demonitor(i->second.actor.address());
     users_.erase(i);
   }
-  for (auto& one : *waiting)
-    one(errc::none);
+  if (waiting) // Else nobody asked it.
+    release(std::move(*waiting), errc::none);
+}
+
+void shard::release(queue x, errc why) {
+  for (auto& one : x.all)
+    one(why);
+}
+
+void shard::unhandled(const msg::unhandled& x) {
+  auto again = [this, x](errc why) {
+    auto& content = x.what.content();
+    auto take = [&](const auto& one, const jid& account) {
+      if (why == errc::none)
+        pass(one, account);
+      else
+        refuse(one.what, why);
+    };
+    if (content.match_elements<msg::deliver>())
+      take(content.get_as<msg::deliver>(0), content.get_as<msg::deliver>(0).what.to.bare());
+    else if (content.match_elements<msg::show>())
+      take(content.get_as<msg::show>(0), content.get_as<msg::show>(0).what.to.bare());
+    else if (content.match_elements<msg::sent>())
+      take(content.get_as<msg::sent>(0), content.get_as<msg::sent>(0).what.from.bare());
+    else if (why == errc::none)
+      enqueue(caf::make_mailbox_element(x.sender, x.id, {}, x.what), context());
+    else if (x.sender && x.id.is_request())
+      x.sender->enqueue(ctrl(), x.id.response_id(), caf::make_message(ours(why)), context());
+  };
+  if (leaving_.empty())
+    again(refusal());
+  else
+    left_.all.push_back(std::move(again));
 }
 
 user_actor shard::start_user(const jid& account, bool behind_pending) {
@@ -158,8 +195,7 @@ void shard::restart() {
     if (auto i = users_.find(account.text()); one.held && i != users_.end() && i->second.actor == one.actor)
       i->second.held = std::move(one.held);
     else if (one.held)
-      for (auto& held : *one.held)
-        held(errc::none);
+      release(std::move(*one.held), errc::none);
 }
 
 void shard::on_stop(const std::string&) {
@@ -186,7 +222,7 @@ msg::description shard::describe() const {
                                                                  : "none"},
            {"duty", std::string{name_of(duty_)}},
            {"term", std::to_string(served_.term)},
-           {"waiting", std::to_string(held_.size())}}};
+           {"waiting", std::to_string(held_.all.size())}}};
 }
 
 std::string_view shard::name_of(duty x) noexcept {
@@ -214,17 +250,30 @@ void shard::pass(const Message& x, const jid& account) {
   if (auto why = refusal(); why != errc::none)
     return refuse(x.what, why);
   auto to = duty_ == duty::serves ? &user_of(account) : nullptr;
-  if constexpr (std::is_same_v<Message, msg::deliver>)
-    if (to && state_of(to->actor).mailbox_size() + (to->held ? to->held->size() : 0) > user_mailbox_max)
-      return refuse(x.what, errc::resource_constraint);
-  if (to && !to->held)
+  auto bytes = x.what.tree.bytes().size();
+  constexpr auto is_of_others = !std::is_same_v<Message, msg::sent>; // Its own sessions have their own bounds.
+  if (to && is_of_others && !has_room(*to, bytes))
+    return refuse(x.what, errc::resource_constraint);
+  if (to && !to->held) {
+    if (is_of_others)
+      state_of(to->actor).expects(x.what);
     return send(to->actor, x);
-  (to ? *to->held : held_).push_back([this, x, account](errc why) {
+  }
+  auto& waiting = to ? *to->held : held_;
+  waiting.bytes += bytes;
+  waiting.all.push_back([this, x, account](errc why) {
     if (why == errc::none)
       pass(x, account);
     else
       refuse(x.what, why);
   });
+}
+
+bool shard::has_room(const entry& x, std::size_t bytes) {
+  auto& its = state_of(x.actor);
+  auto count = its.mailbox_size() + (x.held ? x.held->all.size() : 0);
+  auto all_bytes = its.coming_bytes() + (x.held ? x.held->bytes : 0) + bytes;
+  return count <= user_mailbox_max && all_bytes <= user_mailbox_bytes_max;
 }
 
 template <class Answer, class Message>
@@ -238,7 +287,7 @@ caf::result<Answer> shard::ask(const Message& x, const jid& account) {
   if (auto why = refusal(); why != errc::none)
     promise.deliver(ours(why));
   else
-    (to ? *to->held : held_).push_back([this, promise, x, account](errc why) mutable {
+    (to ? *to->held : held_).all.push_back([this, promise, x, account](errc why) mutable {
       if (why != errc::none)
         promise.deliver(ours(why));
       else if (duty_ == duty::forwards)
@@ -258,33 +307,30 @@ bool shard::forwards() {
 
 /// Why nothing can be held any more.
 errc shard::refusal() const {
-  return duty_ == duty::refuses     ? errc::remote_server_timeout
-         : held_.size() >= held_max ? errc::resource_constraint
-                                    : errc::none;
+  return duty_ == duty::refuses                                          ? errc::remote_server_timeout
+         : held_.all.size() >= held_max || held_.bytes >= held_bytes_max ? errc::resource_constraint
+                                                                         : errc::none;
 }
 
-/// To the sender's session, if it is here: its account may be nobody's as well.
 void shard::refuse(const stanza& x, errc why) {
   trace::note(trace::station::refused, "shard", x.to, x);
-  if (x.from.empty() || !x.may_answer_with_error() || !x.from.has_local())
-    return;
-  auto reply = x.error_reply(why);
-  if (reply.from.empty())
-    reply.from = x.from.bare();
-  if (auto client = server_.is_in_cluster ? server_.sessions.find(x.from) : session_actor{})
-    send(client, msg::deliver{std::move(reply)});
-  else if (duty_ == duty::serves || server_.route.shard_of(x.from) != index_)
-    send(server_.route.shard(x.from), msg::deliver{std::move(reply)});
+  if (server_.node && x.kind == stanza_kind::iq && !x.is_request())
+    server_.node->note_loss();
+  answer_undelivered(server_, x, why, duty_ == duty::serves ? std::nullopt : std::optional{index_});
 }
 
 caf::result<msg::attached> shard::attach(const msg::attach& x) {
   if (x.again && x.node == 0)
     session_has_registered(x.session_id);
-  if (!x.again || duty_ != duty::registers)
+  if (!x.again || !server_.is_in_cluster || (duty_ != duty::registers && duty_ != duty::serves))
     return ask<msg::attached>(x, x.account);
-  if (is_served_here())
-    return delegate(user_of(x.account).actor, x);
-  return delegate(elsewhere(), x);
+  if (!is_served_here())
+    return delegate(elsewhere(), x);
+  auto known = x;
+  known.tells = surprises(x);
+  if (duty_ == duty::serves)
+    return ask<msg::attached>(known, x.account);
+  return delegate(user_of(x.account).actor, std::move(known));
 }
 
 caf::result<msg::detached> shard::detach(const msg::detach& x) {
@@ -302,14 +348,18 @@ void shard::served(const msg::served& x) {
   auto is_same = was_here && x.node == served_.node && x.term == served_.term;
   served_ = x;
   if (is_same)
-    return;
+    return duty_ == duty::serves ? name_heirs(x.heirs) : void();
+  if (is_served_here())
+    present_.doubt_all();
   registering_.clear();
   awaited_ = {x.awaited.begin(), x.awaited.end()};
   for (auto& [account, one] : std::exchange(users_, {})) {
     send(one.actor, msg::lose{});
     leaving_.emplace(one.actor->id(), one.actor);
-    if (one.held)
-      std::move(one.held->begin(), one.held->end(), std::back_inserter(held_));
+    if (one.held) {
+      std::move(one.held->all.begin(), one.held->all.end(), std::back_inserter(held_.all));
+      held_.bytes += one.held->bytes;
+    }
   }
   failures_.clear();
   if (!leaving_.empty())
@@ -328,6 +378,9 @@ void shard::user_has_left(const caf::actor_addr& who) {
 }
 
 void shard::go_on() {
+  auto later = std::exchange(held_, std::exchange(left_, {}));
+  std::move(later.all.begin(), later.all.end(), std::back_inserter(held_.all));
+  held_.bytes += later.bytes;
   if (served_.node == 0) {
     if (duty_ != duty::refuses)
       begin_wait(duty::waits, wait_max);
@@ -356,11 +409,16 @@ void shard::registered(const msg::registered& x) {
 void shard::all_may_have_registered() {
   if (duty_ != duty::registers || !registering_.empty() || (is_served_here() && !awaited_.empty()))
     return;
-  if (!is_served_here())
+  if (!is_served_here()) {
+    give_heritage_back();
     send(elsewhere(), msg::registered{index_, server_.self, served_.term});
+  }
   duty_ = is_served_here() ? duty::serves : duty::forwards;
   ++wait_;
+  if (is_served_here())
+    serves_from_now_on();
   let_through(errc::none);
+  server_.route.set_node(index_, is_served_here() ? 0 : served_.node);
 }
 
 void shard::waited(const msg::waited& x) {
@@ -378,6 +436,8 @@ void shard::waited(const msg::waited& x) {
       demonitor(one.address());
       send_exit(one, caf::exit_reason::kill);
     }
+    if (server_.node)
+      server_.node->note_loss(); // With what they had taken.
     return go_on();
   }
   duty_ = duty::refuses;
@@ -386,12 +446,12 @@ void shard::waited(const msg::waited& x) {
 
 void shard::begin_wait(duty what, std::chrono::milliseconds time) {
   duty_ = what;
+  server_.route.set_node(index_, 0);
   delayed_send(this, time, msg::waited{++wait_});
 }
 
 void shard::let_through(errc why) {
-  for (auto& one : std::exchange(held_, {}))
-    one(why);
+  release(std::exchange(held_, {}), why);
 }
 
 } // namespace xmpp

@@ -3,6 +3,7 @@
 #include "actors/log.hpp"
 #include "actors/random.hpp"
 #include "actors/reactor_unit.hpp"
+#include "actors/remote_messages.hpp"
 #include "actors/trace.hpp"
 #include "persistence/rosters.hpp"
 #include "protocol/delivery.hpp"
@@ -18,6 +19,9 @@ namespace {
 
 /// How long a user that lost its state waits for its sessions to register again.
 constexpr auto gathering_max = std::chrono::seconds{2};
+/// Of an account, while the disk fails, which is looked at once a second.
+constexpr auto removal_again_after = std::chrono::milliseconds{1'000};
+constexpr auto removal_tries_max = 60u;
 /// Changes under way; with more, its own devices' next wishes wait.
 constexpr auto pending_max = std::size_t{1'000};
 
@@ -28,17 +32,25 @@ user::user(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context&
     : supervised(cfg, actor_kind::user, std::move(parent)), server_(server), account_(std::move(account)),
       shard_(shard) {
   if (behind_pending)
-    awaited_sessions_ = 1; // only a mark until `loaded`
+    gathering_ = std::make_unique<gathering>();
 }
 
 user::behavior_type user::make_behavior() {
   begin(account_, {});
-  guarded([this] { load(awaited_sessions_ != 0); });
+  guarded([this] { load(gathering_ != nullptr); });
   // One set for all users.
   static const auto handlers = behavior_type{
-      [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::deliver& x) {
+        auto& me = self();
+        me.has_come(x.what);
+        me.deliver(x.what);
+      },
       [](const msg::deliver_for_good& x) { return self().deliver_for_good(x.what); },
-      [](const msg::show& x) { self().deliver(x.what, x.hidden_from); },
+      [](const msg::show& x) {
+        auto& me = self();
+        me.has_come(x.what);
+        me.deliver(x.what, x.hidden_from);
+      },
       [](const msg::sent& x) { self().sent(x); },
       [](const msg::attach& x) -> caf::result<msg::attached> {
         auto& me = self();
@@ -53,6 +65,7 @@ user::behavior_type user::make_behavior() {
         self().detach(x);
         return msg::detached{};
       },
+      [](const msg::vanished& x) { self().vanished(x.full); },
       [](const msg::lookup&) { return self().lookup(); },
       [](const msg::set_credentials& x) { return self().set_credentials(x); },
       [](const msg::remove_account&) { return self().remove_account(); },
@@ -96,7 +109,6 @@ void user::load(bool behind_pending) {
 void user::loaded(const msg::loaded& x) {
   if (phase_ != phase::loading)
     return;
-  auto was_restart = std::exchange(awaited_sessions_, 0) != 0;
   if (!x.records) // The supervisor backs off and tries again; what came meanwhile waits in the mailbox.
     throw std::runtime_error("the records of " + std::string{account_.text()} + " could not be read");
   auto& r = *x.records;
@@ -110,15 +122,14 @@ void user::loaded(const msg::loaded& x) {
   blocks_ = r.blocks.empty() ? nullptr : std::make_shared<const blocklist>(std::move(r.blocks));
   offline_ = r.offline;
   last_activity_ = r.last_activity ? std::make_unique<last_activity_record>(*std::move(r.last_activity)) : nullptr;
-  if (was_restart) {
-    auto sessions = server_.sessions.of(account_);
-    for (auto& one : std::exchange(far_sessions_, {}))
-      sessions.push_back(std::move(one));
-    awaited_sessions_ = std::uint16_t(sessions.size());
-    if (awaited_sessions_ != 0) {
+  if (gathering_) {
+    for (auto& one : server_.sessions.of(account_))
+      gathering_->sessions.push_back({one, server_.session_number(one->id())});
+    for (auto& one : gathering_->sessions)
+      if (gathering_->awaited.insert(one.id).second)
+        send(one.actor, msg::attach_again{});
+    if (!gathering_->awaited.empty()) {
       phase_ = phase::gathering;
-      for (auto& one : sessions)
-        send(one, msg::attach_again{});
       ++gathering_ends_;
       delayed_send(this, gathering_max, msg::tick{});
       return;
@@ -130,13 +141,15 @@ void user::loaded(const msg::loaded& x) {
 void user::become_ready() {
   auto was_restart = phase_ == phase::gathering;
   phase_ = phase::ready;
-  awaited_sessions_ = 0;
+  auto gathered = std::exchange(gathering_, nullptr);
   estimate_memory();
   is_busy();
-  if (bound_.empty() && exists_) // Who does not exist is gone when it has said so; the queue would hold it for minutes.
-    server_.idle[shard_].add(*this, now_ms());
-  else if (was_restart)
-    deliver_offline_to_another(); // One of them may have been sent its messages.
+  if (was_restart)
+    deliver_offline_to_another(0); // One of them may have been sent its messages.
+  if (gathered)
+    for (auto& one : gathered->ended)
+      unknown_has_ended(one);
+  note_idleness(); // Nothing may have started it, and it may not exist (any more).
 }
 
 void user::reload() {
@@ -162,18 +175,21 @@ bool user::must_wait(caf::mailbox_element& x) {
   if (phase_ == phase::gathering) {
     if (content.match_elements<msg::attach>())
       return !content.get_as<msg::attach>(0).again;
-    return is_for_account() || content.match_elements<msg::deliver_for_good>();
+    // An answer to what it asked for may have something to tell a session.
+    return is_for_account() || content.match_elements<msg::deliver_for_good>() ||
+           content.match_elements<msg::vanished>() || x.mid.is_response();
   }
   if (phase_ != phase::ready)
     return false;
   // A session's end must not overtake what it sent before.
   auto is_of_sessions = content.match_elements<msg::sent>() || content.match_elements<msg::detach>() ||
-                        content.match_elements<msg::attach>();
+                        content.match_elements<msg::attach>() || content.match_elements<msg::vanished>();
   return is_of_sessions || (is_removing_ && is_for_account()) ||
          (tidying_ && (is_for_account() || content.match_elements<msg::deliver_for_good>()));
 }
 
 void user::restart() {
+  foreign_bytes_ = 0;
   // Nobody who waits for an answer waits for ever.
   reload_when_drained_ = true;
   for (auto lost = std::exchange(pending_, {}); !lost.empty();)
@@ -181,18 +197,20 @@ void user::restart() {
   fail_reads();
   is_removing_ = would_retire_ = false;
   offline_expires_ms_ = 0;
-  for (auto& one : bound_)
-    if (one.node != 0)
-      far_sessions_.push_back(one.actor);
+  if (!gathering_)
+    gathering_ = std::make_unique<gathering>();
+  gathering_->awaited.clear();
+  auto& known = gathering_->sessions;
+  known.insert(known.end(), bound_.begin(), bound_.end());
+  std::erase_if(known, [](auto& one) { return one.node == 0; }); // Those of this node are looked for.
   views_.clear();
   bound_.clear();
   roster_ = {};
   blocks_ = nullptr;
-  offline_flush_ = offline_flush_to_ = 0;
+  offline_flush_ = offline_flush_to_ = offline_page_with_ = 0;
   anonymous_ = false; // until its session says so
   reload_when_drained_ = false;
   is_busy();
-  awaited_sessions_ = 1;
   load(true);
 }
 
@@ -202,7 +220,8 @@ void user::on_stop(const std::string&) {
 }
 
 bool user::is_idle() const {
-  return bound_.empty() && pending_.empty() && reads_.empty() && !is_removing_ && phase_ == phase::ready;
+  return bound_.empty() && pending_.empty() && reads_.empty() && before_next_ == 0 && !is_removing_ &&
+         phase_ == phase::ready;
 }
 
 void user::retire() {
@@ -222,10 +241,24 @@ void user::lose() {
 }
 
 void user::lost() {
+  if (hands_back_) { // All that waited has gone before.
+    send(server_.route.shard(shard_), msg::retired{account_, true});
+    return quit();
+  }
   fail_reads();
   is_busy();
-  send(server_.route.shard(shard_), msg::retired{account_, true});
-  quit();
+  hands_back_ = true;
+  send(this, msg::lose{});
+}
+
+caf::invoke_message_result user::consume(caf::mailbox_element& x) {
+  auto& content = x.content();
+  if (!hands_back_ || content.match_elements<msg::lose>() || content.match_elements<msg::describe>() ||
+      content.match_elements<caf::exit_msg>())
+    return supervised::consume(x);
+  if (!x.mid.is_response() && remote::number_of(content) != 0)
+    send(server_.route.shard(shard_), msg::unhandled{x.sender, x.mid, x.move_content_to_message()});
+  return caf::invoke_message_result::consumed;
 }
 
 void user::note_idleness() {
@@ -279,6 +312,7 @@ msg::description user::describe() const {
     if (offline_flush_ != 0 && one.id == offline_flush_to_)
       add("offline messages go to", views_[std::size_t(&one - bound_.data())].full.resource());
   add("commits under way", pending_.size());
+  add("bytes of others that wait", held_bytes_);
   for (auto& one : views_)
     add("session", std::string{one.full.resource()} +
                        (one.available ? ", priority " + std::to_string(one.priority) : ", not available"));
@@ -333,10 +367,22 @@ void user::bind(const msg::attach& x) {
 
 /// With its node, or the link to that.
 void user::session_is_gone(const caf::actor_addr& which) {
-  std::erase_if(far_sessions_, [&](auto& one) { return one.address() == which; });
-  auto i = std::find_if(bound_.begin(), bound_.end(), [&](auto& one) { return one.actor.address() == which; });
-  if (i != bound_.end())
-    drop_session(std::size_t(i - bound_.begin()));
+  auto is_it = [&](const bound& one) { return one.actor.address() == which; };
+  if (auto i = std::find_if(bound_.begin(), bound_.end(), is_it); i != bound_.end())
+    return end_session(std::size_t(i - bound_.begin()));
+  if (!gathering_)
+    return;
+  auto& known = gathering_->sessions;
+  if (auto i = std::find_if(known.begin(), known.end(), is_it); i != known.end())
+    is_gathered(i->id);
+}
+
+void user::is_gathered(std::uint64_t session_id) {
+  if (!gathering_)
+    return;
+  std::erase_if(gathering_->sessions, [=](auto& one) { return one.id == session_id; });
+  if (gathering_->awaited.erase(session_id) != 0 && gathering_->awaited.empty())
+    become_ready();
 }
 
 errc user::attach_again(const msg::attach& x) {
@@ -350,54 +396,93 @@ errc user::attach_again(const msg::attach& x) {
     bind(x);
     views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
   }
-  if (phase_ == phase::gathering && --awaited_sessions_ == 0)
-    become_ready();
+  auto is_new = is_its_own && !other;
+  if (phase_ == phase::ready && is_new && x.tells && x.available)
+    own_presence({x.presence, full, {}}, views_.size() - 1, false);
+  else if (phase_ == phase::ready && is_new && x.tells)
+    has_gone(full);
   else if (phase_ == phase::ready && !views_.empty() && takes_messages(views_.back()))
     deliver_offline(views_.size() - 1); // It comes later than was waited for: some may have been stored meanwhile.
+  is_gathered(x.session_id);
   estimate_memory();
   note_idleness();
   return is_taken ? errc::conflict : is_its_own ? errc::none : errc::not_authorized;
 }
 
 void user::detach(const msg::detach& x) {
-  if (phase_ == phase::gathering && awaited_sessions_ != 0 && --awaited_sessions_ == 0)
-    become_ready();
+  is_gathered(x.session_id);
   tell_directed(x.directed,
                 stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
   if (auto i = find_session(x.full, x.session_id))
-    return drop_session(*i);
-  // It ended while this actor had lost its state; or it was replaced, then somebody else has its name.
-  if (x.was_available && exists_ && !find_session(x.full.resource()) && !server_.sessions.has(x.full)) {
-    note_last_words({});
-    broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
-  }
+    return end_session(*i);
+  page_is_lost_with(x.session_id);
+  if (phase_ == phase::gathering) // Else those that have not come yet would not hear of it.
+    gathering_->ended.push_back({x.full, x.session_id, {}, x.was_available});
+  else
+    unknown_has_ended(x);
+}
+
+void user::unknown_has_ended(const msg::detach& x) {
+  // Or it was replaced: then somebody else has its name.
+  if (x.was_available && exists_ && !find_session(x.full.resource()) && !server_.sessions.has(x.full))
+    has_gone(x.full);
   note_idleness();
 }
 
+void user::vanished(const jid& full) {
+  auto other = find_session(full.resource()); // Its client has come back under the same name.
+  if (!exists_)
+    note_shown(full, false);
+  else if (!other || !views_[*other].available)
+    has_gone(full);
+  if (exists_ && bound_.empty())
+    keep_last_activity();
+  note_idleness();
+}
+
+void user::has_gone(const jid& full) {
+  note_last_words({});
+  broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), full, jid{}});
+  note_shown(full, false);
+}
+
+void user::note_shown(const jid& full, bool is_there) {
+  if (server_.is_in_cluster)
+    send(server_.route.shard(shard_), msg::shown{full, is_there});
+}
+
+void user::end_session(std::size_t index) {
+  auto ended = bound_[index].id;
+  drop_session(index);
+  page_is_lost_with(ended);
+}
+
 void user::drop_session(std::size_t index) {
-  auto was_flushed = offline_flush_ != 0 && bound_[index].id == offline_flush_to_;
+  auto dropped = bound_[index].id;
   auto view = std::move(views_[index]);
   views_.erase(views_.begin() + std::ptrdiff_t(index));
   bound_.erase(bound_.begin() + std::ptrdiff_t(index));
-  if (view.available) {
-    note_last_words({});
-    broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, jid{}});
-  }
+  if (view.available)
+    has_gone(view.full);
   if (bound_.empty() && anonymous_) { // Nothing of it may stay.
     anonymous_ = false;
     remove_everything([](errc) {});
   } else if (bound_.empty() && exists_) {
-    if (!last_activity_)
-      note_last_words({});
-    last_activity_->ms = now_ms();
-    auto changes = write_set{};
-    accounts::put_last_activity(changes, place(), *last_activity_);
-    commit(std::move(changes), [](errc) {});
+    keep_last_activity();
   }
-  if (was_flushed)
-    deliver_offline_to_another();
+  if (offline_flush_to_ == dropped) // What becomes of the page that it has shows first.
+    offline_flush_to_ = next_for_offline(dropped);
   estimate_memory();
   note_idleness();
+}
+
+void user::keep_last_activity() {
+  if (!last_activity_)
+    note_last_words({});
+  last_activity_->ms = now_ms();
+  auto changes = write_set{};
+  accounts::put_last_activity(changes, place(), *last_activity_);
+  commit(std::move(changes), [](errc) {});
 }
 
 /// The status that the account's last unavailable presence left (XEP-0012, 4).
@@ -453,7 +538,7 @@ bool user::commit(write_set changes, continuation then) {
   if (pending_.empty())
     then(errc::item_not_found);
   else
-    pending_.push_back({next_ticket_++, std::move(then), errc::item_not_found});
+    pending_.push_back({next_ticket_++, std::move(then), errc::item_not_found, {}, {}, {}, held_now()});
   return false;
 }
 
@@ -472,7 +557,7 @@ bool user::submit(write_set changes, continuation then) {
       return false;
     }
   }
-  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, turn_});
+  pending_.push_back({ticket, std::move(then), taken.code(), {}, {}, turn_, held_now()});
   note_idleness();
   return bool(taken);
 }
@@ -497,6 +582,7 @@ void user::committed(const msg::committed& x) {
 
 void user::finish(pending one, errc failure) {
   waiting_for_commits_ -= std::uint32_t(one.after.size());
+  held_bytes_ -= one.bytes;
   turn_ = std::move(one.turn);
   one.then(failure);
   turn_ = nullptr;
@@ -512,6 +598,7 @@ void user::after_commits(continuation then) {
   pending_.back().after.push_back([this, then = std::move(then), turn = turn_](errc failure) {
     then(failure == errc::none && reload_when_drained_ ? errc::internal_server_error : failure);
   });
+  pending_.back().bytes += held_now();
   ++waiting_for_commits_;
 }
 
@@ -535,7 +622,7 @@ void user::read(std::function<void(const reader&, msg::was_read&)> read, read_co
     answer->failure = taken.code();
     return then(*answer);
   }
-  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(then), turn_});
+  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(then), turn_, held_now()});
   note_idleness();
 }
 
@@ -556,6 +643,7 @@ void user::when_current(continuation then) {
 
 void user::fail_reads() {
   for (auto& [ticket, one] : std::exchange(reads_, {})) {
+    held_bytes_ -= one.bytes;
     auto failed = msg::was_read{ticket};
     failed.failure = errc::internal_server_error;
     one.then(failed);
@@ -567,8 +655,11 @@ void user::was_read(const msg::was_read& x) {
   if (!found)
     return;
   auto one = std::move(found.mapped());
+  held_bytes_ -= one.bytes;
   turn_ = std::move(one.turn);
+  foreign_bytes_ = one.bytes;
   one.then(x);
+  foreign_bytes_ = 0;
   turn_ = nullptr;
   note_idleness();
 }
@@ -649,27 +740,9 @@ caf::result<msg::outcome> user::remove_account() {
 /// again. Nor do they hear of it before they have heard of what is being committed now.
 void user::remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye) {
   is_removing_ = true;
-  auto fail = [this, then](errc failure) {
-    is_removing_ = false;
-    then(failure);
-  };
-  auto erase = [this, then, goodbye, fail](errc failure) {
+  after_commits([this, x = removal_under_way{std::move(then), std::move(goodbye)}](errc failure) {
     if (failure != errc::none)
-      return fail(failure);
-    is_removing_ = true; // Perhaps this actor has lost its state meanwhile.
-    auto changes = write_set{};
-    accounts::erase(changes, place());
-    submit(std::move(changes), [this, then, goodbye](errc failure) {
-      is_removing_ = false;
-      if (failure == errc::none)
-        removed(goodbye);
-      then(failure);
-      note_idleness();
-    });
-  };
-  after_commits([this, fail, erase](errc failure) {
-    if (failure != errc::none)
-      return fail(failure);
+      return end_removal(x, failure);
     auto ends = std::vector<stanza>{};
     for (auto& item : roster_.items) {
       if (has_to(item.subscription) || item.ask)
@@ -677,8 +750,48 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
       if (has_from(item.subscription))
         ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
     }
-    tell_for_good(std::move(ends), erase);
+    tell_of_removal(std::move(ends), x);
   });
+}
+
+void user::tell_of_removal(std::vector<stanza> ends, removal_under_way x) {
+  is_removing_ = true; // Perhaps this actor has lost its state meanwhile.
+  tell_for_good(ends, [this, ends, x](errc failure) {
+    if (failure == errc::none)
+      return erase_everything(x);
+    try_again_or_end(x, failure, [this, ends](const removal_under_way& again) { tell_of_removal(ends, again); });
+  });
+}
+
+void user::erase_everything(removal_under_way x) {
+  is_removing_ = true;
+  auto changes = write_set{};
+  accounts::erase(changes, place());
+  submit(std::move(changes), [this, x](errc failure) {
+    if (failure == errc::none) {
+      is_removing_ = false;
+      removed(x.goodbye);
+      x.then(failure);
+      return note_idleness();
+    }
+    try_again_or_end(x, failure, [this](const removal_under_way& again) { erase_everything(again); });
+  });
+}
+
+/// While the disk fails: who has been told already would be no contact any more while the account took it for one.
+void user::try_again_or_end(removal_under_way x, errc failure, std::function<void(const removal_under_way&)> again) {
+  auto may_pass = failure == errc::resource_constraint || failure == errc::internal_server_error;
+  if (!may_pass || ++x.failures > removal_tries_max)
+    return end_removal(x, failure);
+  later(removal_again_after, [this, x, again = std::move(again)](errc interrupted) {
+    interrupted == errc::none ? again(x) : end_removal(x, interrupted);
+  });
+}
+
+void user::end_removal(const removal_under_way& x, errc failure) {
+  is_removing_ = false;
+  x.then(failure);
+  note_idleness();
 }
 
 void user::removed(const std::optional<stanza>& goodbye) {

@@ -15,12 +15,16 @@
 #include "protocol/blocklist.hpp"
 #include "protocol/roster.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -37,6 +41,12 @@ public:
   behavior_type make_behavior() override;
   const jid& account() const noexcept { return account_; }
 
+  // For its shard, which counts what it sends here of others' stanzas; any thread.
+  void expects(const stanza& x) noexcept { coming_bytes_.fetch_add(bytes_of(x), std::memory_order_relaxed); }
+  std::size_t coming_bytes() const noexcept {
+    return std::size_t(std::max(coming_bytes_.load(std::memory_order_relaxed), 0));
+  }
+
   // For the shard's `idle_queue`.
   void hold() noexcept { caf::intrusive_ptr_add_ref(ctrl()); }
   void let_go() noexcept { caf::intrusive_ptr_release(ctrl()); }
@@ -46,10 +56,14 @@ protected:
   void on_stop(const std::string& reason) override;
   msg::description describe() const override;
   bool must_wait(caf::mailbox_element& x) override;
+  caf::invoke_message_result consume(caf::mailbox_element& x) override;
 
 private:
   /// In a handler of `make_behavior`.
   static user& self() noexcept { return current<user>(); }
+  static std::int32_t bytes_of(const stanza& x) noexcept { return std::int32_t(x.tree.bytes().size()); }
+  /// What it expected is here.
+  void has_come(const stanza& x) noexcept { coming_bytes_.fetch_sub(bytes_of(x), std::memory_order_relaxed); }
 
   /// It needs its records; then, after a restart, its sessions; then it serves.
   enum class phase : std::uint8_t { loading, gathering, ready };
@@ -80,7 +94,20 @@ private:
   errc attach_again(const msg::attach& x);
   void bind(const msg::attach& x);
   void session_is_gone(const caf::actor_addr& which);
+  /// It has attached again, or has ended: it is waited for no more.
+  void is_gathered(std::uint64_t session_id);
   void detach(const msg::detach& x);
+  /// It ended while this actor had lost its state.
+  void unknown_has_ended(const msg::detach& x);
+  /// Drops it, and waits for nothing of it.
+  void end_session(std::size_t index);
+  /// Contacts see it, and it has gone down with who knew of it.
+  void vanished(const jid& full);
+  void has_gone(const jid& full);
+  /// To who else must know what contacts see. Before they are told that it is there, after they are told it is not: who
+  /// hears only one of both tells them once too often rather than never.
+  void note_shown(const jid& full, bool is_there);
+  void keep_last_activity();
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
   void note_last_words(std::string status);
@@ -100,6 +127,7 @@ private:
     std::vector<continuation> after = {};  ///< What only waits for it.
     std::vector<jid> contacts = {};        ///< Whose inbound subscription stanzas it ends; see `line`.
     std::shared_ptr<const void> turn = {}; ///< Of what it follows from.
+    std::uint32_t bytes = 0;               ///< Of others' stanzas that all this holds.
   };
   /// What a contact has sent behind a subscription stanza that is being committed: stanzas keep their order (RFC 6120,
   /// 10.1). Subscription stanzas themselves do not wait, as what they change is in memory at once.
@@ -143,11 +171,22 @@ private:
   caf::result<msg::outcome> remove_account();
   /// `goodbye`, if any, goes out before the streams end.
   void remove_everything(std::function<void(errc)> then, std::optional<stanza> goodbye = std::nullopt);
+  struct removal_under_way {
+    std::function<void(errc)> then;
+    std::optional<stanza> goodbye;
+    unsigned failures = 0;
+  };
+  void tell_of_removal(std::vector<stanza> ends, removal_under_way x);
+  void erase_everything(removal_under_way x);
+  void try_again_or_end(removal_under_way x, errc failure, std::function<void(const removal_under_way&)> again);
+  void end_removal(const removal_under_way& x, errc failure);
   void removed(const std::optional<stanza>& goodbye);
 
   // -- sending --
   /// To whomever it is for: an account's shard, a host's own services, later another server.
   void route(stanza x);
+  /// Runs some time later, with an error if this actor loses its state before.
+  void later(std::chrono::milliseconds time, continuation then);
   /// To accounts here; `then` runs when what follows from it there is durable, or with an error.
   void tell_for_good(std::vector<stanza> what, continuation then);
   /// The error that answers `x`, if one is due.
@@ -161,7 +200,11 @@ private:
   bool take(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then = {});
   /// Behind the hooks.
   bool take_checked(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then);
+  static std::size_t share_of(const stanza& x);
+  bool has_room(const stanza& x) const;
   bool has_room(const line& in, const stanza& x) const;
+  /// From here on `foreign_bytes_` are held, too.
+  std::uint32_t held_now();
   void wait_for_commit(const jid& contact, const stanza& x);
   void let_through(const jid& contact, std::uint64_t ticket);
   void deliver_now(const stanza& x, std::span<const jid> hidden_from);
@@ -169,9 +212,13 @@ private:
   void forget_expired();
   id_generator& ids();
   void deliver_offline(std::size_t session);
-  void deliver_offline_to_another();
+  /// Than that session, if anybody.
+  void deliver_offline_to_another(std::uint64_t former);
+  std::uint64_t next_for_offline(std::uint64_t former) const;
+  /// That session has ended: what it has not said by now it will not say.
+  void page_is_lost_with(std::uint64_t session);
   bool waits_behind_offline(const stanza& x, std::size_t session) const;
-  void deliver_offline_page(const jid& to, const stored_id& after);
+  void deliver_offline_page(const jid& to, std::uint64_t session, const stored_id& after);
   msg::deliver_stored still_wanted(const offline::page& page, const jid& to) const;
   bool erase_offline_page(const offline::page& page);
 
@@ -195,6 +242,7 @@ private:
   void push_roster(const element& query);
   void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);
+  void tell_contact_first(const stanza& x, const jid& contact);
   void inbound_subscription(const stanza& x);
   void apply(const transition& t, direction way, const jid& contact, const stanza& x, const stanza& asked);
   std::string words_of(const stanza& request) const;
@@ -203,7 +251,10 @@ private:
   // -- user_requests.cpp --
   void sent(const msg::sent& x);
   void handle(const msg::sent& x);
+  void handle_checked(const msg::sent& x);
   void forward(const stanza& x);
+  /// Whether the hooks on what a client sends let it pass; else it has been answered. It may have become another one.
+  bool passes_hooks(stanza& x);
   void answer(const stanza& x);
   void answer_now(const stanza& x);
   void answer_with(const stanza& x, std::optional<std::string> record);
@@ -219,11 +270,15 @@ private:
   bool would_retire_ = false;        ///< And has said so.
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   bool loses_ = false;               ///< Somebody else serves the account; only what is under way is left.
-  std::uint16_t awaited_sessions_ = 0;
-  std::uint16_t gathering_ends_ = 0;   ///< Messages under way that end a gathering; only the last one's is this one.
-  std::uint64_t offline_flush_ = 0;    ///< The ticket of the one under way. 0: none.
-  std::uint64_t offline_flush_to_ = 0; ///< The session's number.
-  bool offline_grew_ = false;          ///< Since a page was last asked for.
+  bool hands_back_ = false;          ///< And nothing of that is: what waits in the mailbox is for who serves it next.
+  std::uint16_t gathering_ends_ = 0; ///< Messages under way that end a gathering; only the last one's is this one.
+  std::uint64_t offline_flush_ = 0;  ///< The ticket of the one under way. 0: none.
+  /// The number of the session that gets them; or that gets the rest, when the one that has a page is gone. 0: nobody
+  /// has come yet.
+  std::uint64_t offline_flush_to_ = 0;
+  std::uint64_t offline_page_with_ =
+      0;                      ///< The number of the session that has a page and has not said what became of it.
+  bool offline_grew_ = false; ///< Since a page was last asked for.
   /// Expired messages are looked for: what comes for the account waits, and these are to be stored then. Null: not so.
   std::unique_ptr<std::vector<std::function<void()>>> tidying_;
   std::int64_t offline_expires_ms_ = 0; ///< Before that none that waits does. 0: not known.
@@ -245,18 +300,28 @@ private:
   // -- soft state --
   std::vector<session_view> views_; ///< One for each of `bound_`.
   std::vector<bound> bound_;
-  std::vector<session_actor> far_sessions_; ///< Other nodes', that are to attach again after a restart.
+  /// From a restart until its sessions have attached again.
+  struct gathering {
+    std::vector<bound> sessions;     ///< That it knew of, and that have not come.
+    std::set<std::uint64_t> awaited; ///< Their numbers.
+    std::vector<msg::detach> ended;  ///< Who else ends meanwhile: to be told when all that see it are here.
+  };
+  std::unique_ptr<gathering> gathering_; ///< Null: no restart is under way.
 
   fifo<pending> pending_;
   std::uint32_t waiting_for_commits_ = 0;      ///< What `after` of all these hold, and all lines.
+  std::uint32_t held_bytes_ = 0;               ///< Of others' stanzas that wait for commits, for the disk and in lines.
   std::unique_ptr<std::map<jid, line>> lines_; ///< Of contacts; null: none.
   std::shared_ptr<const void> turn_;           ///< Of what is being handled.
   struct pending_read {
     read_continuation then;
     std::shared_ptr<const void> turn = {};
+    std::uint32_t bytes = 0; ///< As in `pending`.
   };
   std::map<std::uint64_t, pending_read> reads_; ///< By ticket.
   std::uint64_t next_ticket_ = 1;
+  std::uint32_t foreign_bytes_ = 0;           ///< Of a stanza of somebody else, while it is being handled.
+  std::atomic<std::int32_t> coming_bytes_{0}; ///< Of those in the mailbox.
 };
 
 } // namespace xmpp

@@ -24,6 +24,8 @@ constexpr std::size_t offline_page_bytes = 256 * 1024;
 constexpr std::int64_t look_for_expired_ms = 3'600'000;
 /// Stanzas and answers that wait for an account's commits; with more, others' stanzas are refused.
 constexpr std::uint32_t waiting_for_commits_max = 20'000;
+/// Of others' requests that wait for commits, for the disk or in lines; with more, the next ones are refused.
+constexpr std::size_t held_bytes_max = 4 << 20;
 /// Of one contact that wait in its line; with more, its stanzas are refused.
 constexpr std::size_t line_places_max = 100;
 constexpr std::size_t line_bytes_max = 1 << 20;
@@ -77,6 +79,10 @@ bool user::take(const stanza& x, std::span<const jid> hidden_from, std::function
 }
 
 bool user::take_checked(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then) {
+  if (!has_room(x)) {
+    refuse(x, errc::resource_constraint);
+    return false;
+  }
   auto i = lines_ ? lines_->find(x.from.bare()) : std::map<jid, line>::iterator{};
   if (lines_ && i != lines_->end()) {
     auto& behind = i->second;
@@ -88,6 +94,7 @@ bool user::take_checked(const stanza& x, std::span<const jid> hidden_from, std::
       auto bytes = x.tree.bytes().size();
       behind.places.push_back({0, {x, {hidden_from.begin(), hidden_from.end()}}, std::move(then), bytes});
       behind.bytes += bytes;
+      held_bytes_ += std::uint32_t(bytes);
       ++waiting_for_commits_;
       return true;
     }
@@ -99,10 +106,26 @@ bool user::take_checked(const stanza& x, std::span<const jid> hidden_from, std::
 }
 
 /// There is more for answers to a subscription: their sender, who has committed them, does not ask again.
+std::size_t user::share_of(const stanza& x) {
+  return x.type == stanza_type::subscribed || x.type == stanza_type::unsubscribed ? 2 : 1;
+}
+
+/// For what may have to wait. Messages do so in lines and in the offline store, which have their own bounds.
+bool user::has_room(const stanza& x) const {
+  auto is_request =
+      (x.kind == stanza_kind::iq && !x.to.is_full()) || (x.kind == stanza_kind::presence && is_subscription(x.type));
+  return !is_request || held_bytes_ + x.tree.bytes().size() <= share_of(x) * held_bytes_max;
+}
+
 bool user::has_room(const line& in, const stanza& x) const {
-  auto answers = x.type == stanza_type::subscribed || x.type == stanza_type::unsubscribed;
-  auto share = answers ? 2u : 1u;
-  return in.places.size() < share * line_places_max && in.bytes + x.tree.bytes().size() <= share * line_bytes_max;
+  auto bytes = x.tree.bytes().size();
+  return in.places.size() < share_of(x) * line_places_max && in.bytes + bytes <= share_of(x) * line_bytes_max &&
+         held_bytes_ + bytes <= share_of(x) * held_bytes_max;
+}
+
+std::uint32_t user::held_now() {
+  held_bytes_ += foreign_bytes_;
+  return foreign_bytes_;
 }
 
 /// A subscription stanza of the contact was handled just now: what it leads to is shown with the last commit.
@@ -113,10 +136,13 @@ void user::wait_for_commit(const jid& contact, const stanza& x) {
     lines_ = std::make_unique<std::map<jid, line>>();
   auto& its = (*lines_)[contact];
   auto& last = pending_.back();
-  if (!its.places.empty() && its.places.back().ticket == last.ticket)
+  auto bytes = x.tree.bytes().size();
+  its.bytes += bytes;
+  if (!its.places.empty() && its.places.back().ticket == last.ticket) {
+    its.places.back().bytes += bytes;
     return;
-  its.places.push_back({last.ticket, {}, {}, x.tree.bytes().size()});
-  its.bytes += its.places.back().bytes;
+  }
+  its.places.push_back({last.ticket, {}, {}, bytes});
   last.contacts.push_back(contact);
   ++waiting_for_commits_;
 }
@@ -129,6 +155,8 @@ void user::let_through(const jid& contact, std::uint64_t ticket) {
   auto now = std::vector<line::place>{};
   do {
     all.bytes -= all.places.front().bytes;
+    if (all.places.front().ticket == 0)
+      held_bytes_ -= std::uint32_t(all.places.front().bytes);
     now.push_back(std::move(all.places.front()));
     all.places.pop_front();
   } while (!all.places.empty() && all.places.front().ticket == 0);
@@ -147,6 +175,8 @@ void user::let_through(const jid& contact, std::uint64_t ticket) {
 
 void user::deliver_now(const stanza& x, std::span<const jid> hidden_from) {
   auto where = xmpp::deliver(x, exists_ || !views_.empty(), views_);
+  // A request holds its bytes until it is answered.
+  auto before = foreign_bytes_;
   switch (where.what) {
   case delivery::way::deliver:
     if (x.kind == stanza_kind::message)
@@ -167,12 +197,15 @@ void user::deliver_now(const stanza& x, std::span<const jid> hidden_from) {
     trace::note(trace::station::refused, "user", account_, x);
     break;
   case delivery::way::answer:
+    foreign_bytes_ = std::uint32_t(x.tree.bytes().size());
     answer(x);
     break;
   case delivery::way::handle:
+    foreign_bytes_ = std::uint32_t(x.tree.bytes().size());
     deliver_presence(x);
     break;
   }
+  foreign_bytes_ = before;
   if (!exists_)
     note_idleness();
 }
@@ -255,8 +288,7 @@ void user::forget_expired() {
         auto waiting = std::exchange(tidying_, nullptr);
         for (auto& one : *waiting)
           one();
-        offline_flush_to_ = 0;
-        deliver_offline_to_another(); // Somebody may have come meanwhile.
+        deliver_offline_to_another(0); // Somebody may have come meanwhile.
       });
 }
 
@@ -267,20 +299,41 @@ id_generator& user::ids() {
 }
 
 void user::deliver_offline(std::size_t session) {
+  if (offline_flush_ != 0 && offline_flush_to_ == 0)
+    offline_flush_to_ = bound_[session].id;
   if (offline_.messages == 0 || offline_flush_ != 0 || tidying_)
     return;
   offline_flush_ = next_ticket_++;
   offline_flush_to_ = bound_[session].id;
-  deliver_offline_page(views_[session].full, {});
+  deliver_offline_page(views_[session].full, bound_[session].id, {});
 }
 
 /// The session that was being sent them takes no more. If another is there that may have them, it gets the rest.
-void user::deliver_offline_to_another() {
-  offline_flush_ = 0;
-  auto former = std::exchange(offline_flush_to_, 0);
+void user::deliver_offline_to_another(std::uint64_t former) {
+  offline_flush_ = offline_page_with_ = 0;
+  auto next = next_for_offline(former);
+  offline_flush_to_ = 0;
   for (auto i = std::size_t{0}; i < views_.size(); ++i)
-    if (bound_[i].id != former && takes_messages(views_[i]))
+    if (bound_[i].id == next)
       return deliver_offline(i);
+}
+
+/// The one that has waited for its turn, or the first.
+std::uint64_t user::next_for_offline(std::uint64_t former) const {
+  auto first = std::uint64_t{0};
+  for (auto i = std::size_t{0}; i < views_.size(); ++i)
+    if (bound_[i].id != former && takes_messages(views_[i])) {
+      if (bound_[i].id == offline_flush_to_)
+        return offline_flush_to_;
+      if (first == 0)
+        first = bound_[i].id;
+    }
+  return first;
+}
+
+void user::page_is_lost_with(std::uint64_t session) {
+  if (offline_flush_ != 0 && offline_page_with_ == session)
+    deliver_offline_to_another(session);
 }
 
 /// Whether a session is still being sent older messages: a newer one takes its place behind those in the store, where
@@ -292,9 +345,11 @@ bool user::waits_behind_offline(const stanza& x, std::size_t session) const {
 
 /// A page is forgotten, and the next one follows, when it has gone out: a client that is lost before that finds it
 /// again, and a slow one is sent no more than it reads. Behind the last page it begins anew, for what has come since.
-void user::deliver_offline_page(const jid& to, const stored_id& after) {
+///
+/// One that is gone, or was replaced, may have read the page all the same: nobody else gets it before that shows.
+void user::deliver_offline_page(const jid& to, std::uint64_t session, const stored_id& after) {
   auto is_over = [this, flush = offline_flush_] {
-    return offline_flush_ != flush; // The session is gone, or this actor lost its state.
+    return offline_flush_ != flush; // This actor lost its state, or the account was removed.
   };
   offline_grew_ = false;
   read(
@@ -304,35 +359,39 @@ void user::deliver_offline_page(const jid& to, const stored_id& after) {
         if (page)
           answer.messages = std::make_shared<offline::page>(*std::move(page));
       },
-      [this, to, is_over](const msg::was_read& x) {
+      [this, to, session, is_over](const msg::was_read& x) {
         if (is_over())
           return;
         if (x.failure != errc::none) {
           offline_flush_ = 0; // They stay for the next one.
           return;
         }
-        auto there = find_session(to, offline_flush_to_);
+        auto there = find_session(to, session);
         if (!there || !takes_messages(views_[*there]))
-          return deliver_offline_to_another();
+          return deliver_offline_to_another(session);
         auto& page = *x.messages;
         ids().observe(page.last()); // Later ones come behind these, also when the clock is put back.
         if (page.messages.empty() && !page.more && !offline_grew_) {
           offline_flush_ = 0;
           return;
         }
+        offline_page_with_ = session;
         request(bound_[*there].actor, caf::infinite, still_wanted(page, to))
             .then(
-                [this, to, is_over, page = x.messages](const msg::written&) {
+                [this, to, session, is_over, page = x.messages](const msg::written&) {
                   if (is_over())
                     return;
+                  offline_page_with_ = 0;
                   if (!erase_offline_page(*page) || offline_.messages == 0)
                     offline_flush_ = 0;
+                  else if (offline_flush_to_ == session)
+                    deliver_offline_page(to, session, page->more ? page->last() : stored_id{});
                   else
-                    deliver_offline_page(to, page->more ? page->last() : stored_id{});
+                    deliver_offline_to_another(session);
                 },
-                [this, is_over](const caf::error&) {
+                [this, session, is_over](const caf::error&) {
                   if (!is_over())
-                    deliver_offline_to_another();
+                    deliver_offline_to_another(session);
                 });
       });
 }

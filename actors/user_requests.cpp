@@ -45,6 +45,14 @@ void user::handle(const msg::sent& x) {
   trace::note(trace::station::handled, "user", account_, x.what);
   turn_ = x.turn;
   auto done = std::unique_ptr<user, void (*)(user*)>{this, [](user* me) { me->turn_ = nullptr; }};
+  if (!x.is_unchecked)
+    return handle_checked(x);
+  auto checked = x;
+  if (passes_hooks(checked.what))
+    handle_checked(checked);
+}
+
+void user::handle_checked(const msg::sent& x) {
   if (is_for_others(x.what, account_))
     return forward(x.what);
   auto session = find_session(x.what.from, x.session_id);
@@ -63,6 +71,24 @@ void user::handle(const msg::sent& x) {
       return answer(x.what);
     return x.what.type == stanza_type::get ? roster_get(x.what) : roster_set(x.what);
   }
+}
+
+bool user::passes_hooks(stanza& x) {
+  auto live = server_.live();
+  auto* home = live->find_host(account_.domain());
+  if (!home || !exists_)
+    return exists_;
+  auto view = user_context{*this, home->info};
+  for (auto* one : hooks_on_sent()) {
+    auto said = one->on_sent(x, view);
+    if (said.what == verdict::reject) // Behind the answer to the change that it is judged by.
+      after_commits([this, x, said](errc) { refuse(x, said.code, said.application_condition); });
+    if (said.what != verdict::pass)
+      return false;
+    if (said.instead)
+      x = *std::move(said.instead);
+  }
+  return true;
 }
 
 /// It was behind something that this account had to deal with first. Of one that is no more nothing comes any more.
@@ -155,6 +181,7 @@ void user::change_password(const stanza& x, const stanza& reply, std::string pas
       .then(
           [this, x, reply, created_ms = created_ms_](const msg::derived& d) {
             --before_next_;
+            note_idleness();
             if (d.failure != errc::none)
               return refuse(x, d.failure);
             if (created_ms != created_ms_) // Meanwhile the name has become somebody else's.
@@ -171,6 +198,7 @@ void user::change_password(const stanza& x, const stanza& reply, std::string pas
           },
           [this, x](const caf::error&) {
             --before_next_;
+            note_idleness();
             refuse(x, errc::resource_constraint);
           });
 }
@@ -218,6 +246,13 @@ void user::route(stanza x) {
     return send(shard, msg::deliver{std::move(x)});
   }
   // A host of ours has nothing to do with what accounts send by themselves. Other servers' turn comes with s2s.
+}
+
+void user::later(std::chrono::milliseconds time, continuation then) {
+  auto ticket = next_ticket_++;
+  reads_.emplace_hint(reads_.end(), ticket,
+                      pending_read{[then = std::move(then)](const msg::was_read& x) { then(x.failure); }, turn_});
+  delayed_send(this, time, msg::was_read{ticket});
 }
 
 void user::tell_for_good(std::vector<stanza> what, continuation then) {

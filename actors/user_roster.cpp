@@ -174,6 +174,8 @@ void user::own_subscription(const stanza& x) {
     return refuse(x, errc::remote_server_not_found);
   if (!contact.has_local() && x.type == stanza_type::subscribe) // A host of ours has no presence that could be seen.
     return refuse(x, errc::service_unavailable);
+  if (t.forward && !goes_nowhere && x.type != stanza_type::subscribe)
+    return tell_contact_first(x, contact);
   apply(t, direction::outbound, contact, stanza{x.tree, account_, contact}, x);
   if (goes_nowhere && t.forward)
     after_commits([this, x](errc failure) {
@@ -182,9 +184,32 @@ void user::own_subscription(const stanza& x) {
     });
 }
 
+/// What both must agree on: were it durable here only, and lost on its way, then saying it again would change nothing
+/// here, and so not be sent. A request may be sent again and again.
+void user::tell_contact_first(const stanza& x, const jid& contact) {
+  ++before_next_;
+  after_commits([this, x, contact](errc failure) {
+    auto then = [this, x, contact](errc failure) {
+      --before_next_;
+      if (failure == errc::none && phase_ != phase::ready) // It has lost its state.
+        failure = errc::internal_server_error;
+      if (failure != errc::none)
+        return refuse(x, failure);
+      auto t = step(roster_.state_of(contact.text()), direction::outbound, x.type);
+      t.forward = false;
+      apply(t, direction::outbound, contact, x, x);
+    };
+    if (failure != errc::none)
+      return then(failure);
+    tell_for_good({stanza{x.tree, account_, contact}}, then);
+  });
+}
+
 void user::inbound_subscription(const stanza& x) {
   auto contact = x.from.bare();
   auto before = roster_.state_of(contact.text());
+  if (is_leaving(contact.text())) // It has been told that it is no subscriber any more.
+    before.subscription = has_to(before.subscription) ? subscription::to : subscription::none;
   auto t = step(before, direction::inbound, x.type);
   if (t.next.pending_in && !before.pending_in && roster_.pending.size() >= limits_of(own_host()).pending_max)
     return; // More than anybody will ever look at.
@@ -214,12 +239,13 @@ void user::apply(const transition& t, direction way, const jid& contact, const s
   auto then = [this, t, way, contact, x, asked, item, version](errc failure) {
     if (failure != errc::none)
       return way == direction::outbound || x.type == stanza_type::subscribe ? refuse(asked, failure) : void();
-    if (t.send_unavailable)
+    auto is_blocked = blocks_ && blocks_->is_blocked(contact); // It sees nothing, and nobody sees that it went.
+    if (t.send_unavailable && !is_blocked)
       send_presence_to(contact, true);
     if (t.forward) {
       if (way == direction::outbound)
         route(x);
-      else
+      else if (!is_blocked)
         to_sessions(x, x.type == stanza_type::subscribe ? is_available : is_interested);
     }
     if (t.push)

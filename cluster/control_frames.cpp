@@ -22,14 +22,6 @@ constexpr bool can_be(shard_id x) noexcept {
   return x < shard_count_max || x == system_shard;
 }
 
-errc known(std::uint8_t code) noexcept {
-  auto is = [&](errc first, errc last) { return code >= std::uint8_t(first) && code <= std::uint8_t(last); };
-  return is(errc::none, errc::unexpected_request) || is(errc::bad_format, errc::unsupported_version) ||
-                 is(errc::not_leader, errc::would_block)
-             ? errc(code)
-             : errc::internal_server_error;
-}
-
 // One list of fields writes and reads, and both hold to its bounds.
 
 class writing {
@@ -109,7 +101,7 @@ public:
     x = from_.byte();
     must(x <= progress_max);
   }
-  void failure(errc& x) { x = known(from_.byte()); }
+  void failure(errc& x) { x = errc_of(from_.byte()); }
   void what(question& x) { x = question(from_.byte()); }
   void words(std::string& x) { x = fit_words(from_.string()); }
   void bytes(std::string_view& x, std::size_t max) {

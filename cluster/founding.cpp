@@ -3,20 +3,17 @@
 #include "cluster/stored.hpp"
 #include "cluster/system_store.hpp"
 #include "net/authority.hpp"
-#include "net/socket.hpp"
+#include "persistence/whole_file.hpp"
 #include "persistence/write_set.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
 #include <fstream>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <sys/stat.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace xmpp::cluster {
@@ -85,34 +82,10 @@ std::optional<member_addresses> parse_line(std::string_view line) {
   return out;
 }
 
-result<void> write_synced(const std::string& file, std::string_view text) {
-  ::unlink(file.c_str()); // A crash may have left one.
-  auto fd = net::unique_fd{::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
-  if (!fd)
-    return system_failure("create " + file);
-  while (!text.empty()) {
-    auto n = ::write(fd.get(), text.data(), text.size());
-    if (n < 0 && errno != EINTR)
-      return system_failure("write " + file);
-    text.remove_prefix(n > 0 ? static_cast<std::size_t>(n) : 0);
-  }
-  if (::fsync(fd.get()) != 0)
-    return system_failure("sync " + file);
-  return {};
-}
-
-/// As a whole: a crash leaves the old one or the new one.
-result<void> replace_synced(const std::filesystem::path& file, std::string_view bytes) {
-  auto folder = file.parent_path().string();
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
-    return system_failure("make " + folder);
-  auto draft = file.string() + ".new";
-  if (auto written = write_synced(draft, bytes); !written)
-    return written;
-  if (::rename(draft.c_str(), file.c_str()) != 0)
-    return system_failure("rename to " + file.string());
-  auto fd = net::unique_fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  return fd && ::fsync(fd.get()) == 0 ? result<void>{} : system_failure("sync " + folder);
+result<void> save_file(const std::filesystem::path& file, std::string_view bytes) {
+  if (auto made = make_folder(file.parent_path()); !made)
+    return made;
+  return replace_file(file, bytes);
 }
 
 } // namespace
@@ -130,7 +103,7 @@ result<void> save_members(const std::filesystem::path& data_folder, const std::v
         text += " " + address;
     text += '\n';
   }
-  return replace_synced(members_file(data_folder), text);
+  return save_file(members_file(data_folder), text);
 }
 
 result<std::vector<member_addresses>> load_members(const std::filesystem::path& data_folder) {
@@ -164,7 +137,7 @@ std::filesystem::path agreed_file(const std::filesystem::path& data_folder) {
 }
 
 result<void> save_agreed(const std::filesystem::path& data_folder, const state& x) {
-  return replace_synced(agreed_file(data_folder), x.encode());
+  return save_file(agreed_file(data_folder), x.encode());
 }
 
 result<std::optional<state>> load_agreed(const std::filesystem::path& data_folder) {

@@ -7,7 +7,7 @@
 // fails it drops the group and begins anew with what is on the disk.
 #pragma once
 
-#include "cluster/raft.hpp"
+#include "cluster/group_member.hpp"
 #include "cluster/replica.hpp"
 #include "persistence/writer.hpp"
 
@@ -31,17 +31,8 @@ struct group_replica_options {
   std::size_t reads_waiting_max = 4'096;       ///< Of `read_index`; and of `read_after` in one turn.
   std::size_t chunk_bytes_max = 256 << 10;     ///< Of a state that is sent; one at a time.
   std::uint32_t ask_again_ms = 2'000;          ///< For a part of a state that does not come.
-  std::uint32_t asks_max = 5;                 ///< In a row, then it begins anew.
+  std::uint32_t asks_max = 5;                  ///< In a row, then it begins anew.
   std::uint32_t hold_ms = 60'000;              ///< A state that nobody asks about any more.
-};
-
-/// Who leads, as far as this member knows.
-struct leadership {
-  bool is_here = false; ///< And has applied all that was committed before: it may serve.
-  std::uint64_t term = 0;
-  raft::member_id leader = 0; ///< 0: unknown.
-
-  friend bool operator==(const leadership&, const leadership&) = default;
 };
 
 /// What a member needs of its node. All but `wake` are called in its turns; none may block or call back.
@@ -60,7 +51,7 @@ struct group_replica_surroundings {
 /// `not_leader`, it was not done and never will be; `timeout`, the leadership was lost and the outcome is unknown;
 /// `storage_failure`, the same for the disk or because this ends; `resource_constraint` (too much waits, or the disk is
 /// nearly full) and `corrupt_record`, not done. When it is unknown, send it again with the same origin and sequence.
-class group_replica final : public replica {
+class group_replica final : public replica, public group_member {
 public:
   /// The log must outlive it. Begins by itself; `run` does the rest.
   group_replica(group_replica_options options, writer& log, group_replica_surroundings around);
@@ -80,38 +71,20 @@ public:
   void read_index(std::function<void(result<void>)> done) override;
 
   void receive(raft::member_id from, std::string bytes);
-  void tick();                       ///< Every 100 ms or so.
-  void is_down(raft::member_id who); ///< A hint: its link is closed.
-  leadership who_leads() const;      ///< As of the last turn.
+  leadership who_leads() const; ///< As of the last turn.
 
-  // As in raft::group; `done`, which may be empty, runs in a turn.
-  using control_done = std::function<void(raft::refusal)>;
-  void change(std::vector<raft::member> members, control_done done);
-  void catch_up(raft::member_id spare, control_done done);
-  void transfer(raft::member_id to, control_done done);
-
-  struct status {
-    leadership who;
-    raft::state state = raft::state::follower;
-    bool has_begun = false;     ///< Else the store has failed, or has nothing of this group.
-    bool is_installing = false; ///< A state from elsewhere.
-    std::uint64_t first_index = 0, last_index = 0, commit_index = 0, applied = 0;
-    std::size_t outstanding = 0; ///< Commands.
-    std::size_t cached_bytes = 0;
-    struct other {
-      raft::member member;
-      std::uint64_t match = 0;   ///< A leader knows: how far its log agrees.
-      int catch_up_progress = 0; ///< As in raft::group.
-    };
-    std::vector<other> members;
-  };
-  /// Runs `f` in a turn.
-  void inspect(std::function<void(const status&)> f);
+  void tick() override;
+  void is_down(raft::member_id who) override;
+  void change(std::vector<raft::member> members, control_done done) override;
+  void catch_up(raft::member_id spare, control_done done) override;
+  void transfer(raft::member_id to, control_done done) override;
+  void inspect(std::function<void(const status&)> f) override;
 
   group_replica(const group_replica&) = delete;
   group_replica& operator=(const group_replica&) = delete;
 
 private:
+  struct submission;
   struct inbox;
   struct state;
   std::shared_ptr<inbox> inbox_;

@@ -2,6 +2,7 @@
 
 #include "net/socket.hpp"
 #include "persistence/codec.hpp"
+#include "persistence/whole_file.hpp"
 
 #include <array>
 #include <cerrno>
@@ -49,25 +50,6 @@ std::string take_block(std::string_view& text, const std::string& kind) {
   auto block = std::string{text.substr(0, at + end.size())};
   text.remove_prefix(block.size());
   return block;
-}
-
-outcome<void> sync_folder(const std::filesystem::path& folder) {
-  auto fd = net::unique_fd{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!fd || ::fsync(fd.get()) != 0)
-    return system_failure("sync " + folder.string());
-  return {};
-}
-
-outcome<void> write_all(int fd, std::string_view text, const std::string& file) {
-  while (!text.empty()) {
-    auto n = ::write(fd, text.data(), text.size());
-    if (n < 0 && errno != EINTR)
-      return system_failure("write " + file);
-    text.remove_prefix(n > 0 ? static_cast<std::size_t>(n) : 0);
-  }
-  if (::fsync(fd) != 0)
-    return system_failure("sync " + file);
-  return {};
 }
 
 } // namespace
@@ -281,23 +263,12 @@ std::filesystem::path identity_file(const std::filesystem::path& data_folder) {
 
 outcome<void> save(const std::filesystem::path& data_folder, const identity& who) {
   auto file = identity_file(data_folder);
-  auto folder = file.parent_path();
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
-    return system_failure("make " + folder.string());
-  auto draft = file.string() + ".new";
-  ::unlink(draft.c_str()); // A crash may have left one.
-  auto fd = net::unique_fd{::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
-  if (!fd)
-    return system_failure("create " + draft);
-  if (auto written = write_all(fd.get(), who.encode(), draft); !written) {
-    ::unlink(draft.c_str());
-    return written;
-  }
-  if (::rename(draft.c_str(), file.c_str()) != 0)
-    return system_failure("rename to " + file.string());
-  if (auto synced = sync_folder(folder); !synced)
-    return synced;
-  return sync_folder(data_folder);
+  auto done = make_folder(file.parent_path());
+  if (done)
+    done = replace_file(file, who.encode());
+  if (!done)
+    return failure{done.error().text};
+  return {};
 }
 
 outcome<std::optional<identity>> load(const std::filesystem::path& data_folder) {

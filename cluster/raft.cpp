@@ -174,7 +174,8 @@ void group::receive_append(std::uint64_t now_ms, const message& x) {
   auto begin = std::size_t{0};
   do {
     auto end = begin;
-    while (end < x.entries.size() && (end == begin || x.entries[end].kind != kind::change))
+    while (end < x.entries.size() &&
+           (end == begin || x.entries[end].kind != kind::change || !RAFT_CORE_MENDS(raft_core_change_amid_entries)))
       ++end;
     auto before = x.index + begin;
     if (begin > 0 && before >= first_ && term_at(before) != x.entries[begin - 1].term)
@@ -422,7 +423,8 @@ void group::store(const raft_core_update& update, std::span<const entry> given) 
   // A term and a vote must be stored before anything that could follow from them is said. And a leader must not lose
   // the entry that takes another's vote: if only that one had it, he would neither stand nor let others win.
   auto is_change = [](auto& one) { return one.kind == kind::change; };
-  if (update.hard_state || (is_leader() && std::any_of(given.begin(), given.end(), is_change))) {
+  if (RAFT_CORE_MENDS(raft_core_early_messages) &&
+      (update.hard_state || (is_leader() && std::any_of(given.begin(), given.end(), is_change)))) {
     writing_.back().holds_messages = true;
     ++holding_;
   }

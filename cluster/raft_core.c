@@ -16,6 +16,10 @@ _Static_assert((int)raft_core_append == (int)RAFT_APPEND_ENTRIES && (int)raft_co
                "messages");
 _Static_assert((int)raft_core_aborted == (int)RAFT_CATCH_UP_ABORTED, "progress");
 
+#ifdef TROUPE_RAFT_DEFECTS
+enum raft_core_defect raft_core_planted;
+#endif
+
 enum {
   address_size = 24, /* A node's id in digits: the library tells members apart by their addresses too. */
   inflight_max = 4096,
@@ -223,8 +227,7 @@ static int are_sound(const struct raft_core_entry* entries, unsigned n) {
   for (unsigned i = 0; i < n; ++i) {
     if (entries[i].term == 0 || entries[i].kind < raft_core_command || entries[i].kind > raft_core_change)
       return 0;
-    if (entries[i].kind == raft_core_change &&
-        raft_core_decode_members(entries[i].bytes, entries[i].size, NULL, 0) < 0)
+    if (entries[i].kind == raft_core_change && raft_core_decode_members(entries[i].bytes, entries[i].size, NULL, 0) < 0)
       return 0;
   }
   return 1;
@@ -291,7 +294,7 @@ static void put_message(const struct raft* raft, const struct raft_message* from
     to->pre_vote = from->request_vote_result.pre_vote;
     /* The library answers with the term that it was asked about. Who has the better log but an old term would never
      * learn that, and be refused for it, and refuse all others for their logs. */
-    if (to->pre_vote && !to->granted && to->term < raft->current_term)
+    if (RAFT_CORE_MENDS(raft_core_old_term_kept) && to->pre_vote && !to->granted && to->term < raft->current_term)
       to->term = raft->current_term;
     break;
   case RAFT_INSTALL_SNAPSHOT:
@@ -413,17 +416,17 @@ int raft_core_start(struct raft_core* x, uint64_t now, uint64_t term, uint64_t v
   struct raft_event event = {.type = RAFT_START};
   struct raft_snapshot_metadata metadata;
   int leads, failed;
-  if (term == 0 ? voted_for != 0 || snapshot != NULL || n_entries != 0
-      : snapshot == NULL
-          ? first_index != 1 || (n_entries != 0 && entries[0].kind != raft_core_change)
-          : first_index == 0 || first_index > snapshot->index + 1)
+  if (term == 0          ? voted_for != 0 || snapshot != NULL || n_entries != 0
+      : snapshot == NULL ? first_index != 1 || (n_entries != 0 && entries[0].kind != raft_core_change)
+                         : first_index == 0 || first_index > snapshot->index + 1)
     return raft_core_misuse;
   for (unsigned i = 0; i < n_entries; ++i)
     if (entries[i].term > term)
       return raft_core_misuse;
   if (!are_sound(entries, n_entries))
     return raft_core_misuse;
-  leads = starts_as_sole_voter(x->raft.id, snapshot, entries, n_entries);
+  leads =
+      RAFT_CORE_MENDS(raft_core_same_term_again) ? starts_as_sole_voter(x->raft.id, snapshot, entries, n_entries) : 0;
   if (leads < 0 || !put_entries(x, entries, n_entries, NULL))
     return raft_core_fatal;
   if (snapshot != NULL && !to_metadata(snapshot, &metadata))
@@ -442,8 +445,8 @@ int raft_core_start(struct raft_core* x, uint64_t now, uint64_t term, uint64_t v
 int raft_core_tick(struct raft_core* x, uint64_t now, struct raft_core_update* update) {
   struct raft_event event = {.type = RAFT_TIMEOUT};
   int is_late = x->raft.state == RAFT_FOLLOWER && now >= raft_timeout(&x->raft);
-  int leads = is_late && is_now_sole_voter(x) && x->raft.last_stored == raft_last_index(&x->raft) &&
-              !x->raft.snapshot.installing;
+  int leads = RAFT_CORE_MENDS(raft_core_same_term_again) && is_late && is_now_sole_voter(x) &&
+              x->raft.last_stored == raft_last_index(&x->raft) && !x->raft.snapshot.installing;
   int failed;
   if (leads) {
     ++x->raft.current_term;
@@ -459,7 +462,7 @@ int raft_core_tick(struct raft_core* x, uint64_t now, struct raft_core_update* u
   update->hard_state = update->hard_state || leads;
   /* One that does not stand itself, as it has no vote or still writes, keeps its leader in the library, and with it
    * refuses all others its vote, forever. */
-  if (is_late && x->raft.state == RAFT_FOLLOWER)
+  if (RAFT_CORE_MENDS(raft_core_leader_kept) && is_late && x->raft.state == RAFT_FOLLOWER)
     forget_leader(x);
   return failed;
 }
@@ -470,7 +473,8 @@ int raft_core_tick(struct raft_core* x, uint64_t now, struct raft_core_update* u
 static int votes_as_a_stranger(struct raft_core* x) {
   const struct raft_server* who = member(x, x->raft.id);
   int has_vote = who != NULL && who->role == RAFT_VOTER;
-  return x->raft.state == RAFT_FOLLOWER && !has_vote && raft_last_index(&x->raft) != 0;
+  return RAFT_CORE_MENDS(raft_core_promoted_is_stranger) && x->raft.state == RAFT_FOLLOWER && !has_vote &&
+         raft_last_index(&x->raft) != 0;
 }
 
 /* What was compacted here was committed, so each leader has the same. The library refuses entries that begin before
@@ -530,7 +534,8 @@ int raft_core_receive(struct raft_core* x, uint64_t now, const struct raft_core_
     if ((from->index == 0) != (from->index_term == 0) || !are_sound(from->entries, from->n_entries))
       return raft_core_misuse;
     for (unsigned i = 0; i < from->n_entries; ++i)
-      if (from->entries[i].term > from->term || (i > 0 && from->entries[i].kind == raft_core_change) ||
+      if (from->entries[i].term > from->term ||
+          (RAFT_CORE_MENDS(raft_core_change_amid_entries) && i > 0 && from->entries[i].kind == raft_core_change) ||
           from->entries[i].term < (i > 0 ? from->entries[i - 1].term : from->index_term))
         return raft_core_misuse;
     message.append_entries.term = from->term;
@@ -538,7 +543,8 @@ int raft_core_receive(struct raft_core* x, uint64_t now, const struct raft_core_
     message.append_entries.prev_log_term = from->index_term;
     message.append_entries.leader_commit = from->commit;
     message.append_entries.n_entries = from->n_entries;
-    skip_compacted(x, &message.append_entries);
+    if (RAFT_CORE_MENDS(raft_core_entries_before_log))
+      skip_compacted(x, &message.append_entries);
     /* The library frees the first entry's batch, unless it gives the entries back to be stored. */
     if (message.append_entries.n_entries > 0 && (batch = raft_malloc(1)) == NULL)
       return raft_core_fatal;
@@ -628,7 +634,7 @@ int raft_core_installed(struct raft_core* x, uint64_t now, const struct raft_cor
     return raft_core_misuse;
   event.persisted_snapshot.last = true;
   /* The library's log, empty while it installs, would go on behind the snapshot that it was told of, not this one. */
-  if (snapshot->index > x->raft.trail.snapshot.index) {
+  if (RAFT_CORE_MENDS(raft_core_newer_snapshot) && snapshot->index > x->raft.trail.snapshot.index) {
     x->raft.trail.snapshot.index = snapshot->index;
     x->raft.trail.snapshot.term = snapshot->term;
     x->raft.trail.offset = snapshot->index;
@@ -678,8 +684,8 @@ int raft_core_changed(struct raft_core* x, uint64_t now, uint64_t index, const s
   return step(x, &event, now, update);
 }
 
-int raft_core_compacted(struct raft_core* x, uint64_t now, const struct raft_core_snapshot* snapshot,
-                        unsigned trailing, struct raft_core_update* update) {
+int raft_core_compacted(struct raft_core* x, uint64_t now, const struct raft_core_snapshot* snapshot, unsigned trailing,
+                        struct raft_core_update* update) {
   struct raft_event event = {.type = RAFT_SNAPSHOT};
   if (x->raft.snapshot.installing || snapshot->index > x->raft.commit_index ||
       snapshot->index > raft_last_index(&x->raft) || snapshot->index <= x->raft.trail.snapshot.index ||

@@ -16,6 +16,27 @@
 extern "C" {
 #endif
 
+/* Defects of the library's that are mended here or in raft.cpp, and duties that it leaves to us. A build for
+ * tests/cluster/raft_defects.cpp can do without one of them, to show that the simulation finds out; no other build
+ * contains the choice. */
+enum raft_core_defect {
+  raft_core_whole,
+  raft_core_change_amid_entries,  /* A change of members behind other entries of one message. */
+  raft_core_early_messages,       /* Said before the term and the vote behind it are stored. */
+  raft_core_same_term_again,      /* A sole voter leads in the term that it had. */
+  raft_core_old_term_kept,        /* Who is refused a vote for its old term does not learn of the new one. */
+  raft_core_leader_kept,          /* Who does not stand itself refuses all others its vote. */
+  raft_core_promoted_is_stranger, /* Who has not heard of its promotion refuses its vote. */
+  raft_core_entries_before_log,   /* Entries that begin before the compacted log does. */
+  raft_core_newer_snapshot        /* One that is newer than the one announced. */
+};
+#ifdef TROUPE_RAFT_DEFECTS
+extern enum raft_core_defect raft_core_planted;
+#define RAFT_CORE_MENDS(defect) (raft_core_planted != (defect))
+#else
+#define RAFT_CORE_MENDS(defect) 1
+#endif
+
 struct raft_core;
 
 enum raft_core_failure {
@@ -131,8 +152,8 @@ int raft_core_submit(struct raft_core* x, uint64_t now, const struct raft_core_e
 int raft_core_changed(struct raft_core* x, uint64_t now, uint64_t index, const struct raft_core_member* members,
                       unsigned n_members, struct raft_core_update* update);
 /* The state up to `snapshot` is safe without the log, of which `trailing` entries before it stay. */
-int raft_core_compacted(struct raft_core* x, uint64_t now, const struct raft_core_snapshot* snapshot,
-                        unsigned trailing, struct raft_core_update* update);
+int raft_core_compacted(struct raft_core* x, uint64_t now, const struct raft_core_snapshot* snapshot, unsigned trailing,
+                        struct raft_core_update* update);
 /* On a leader: brings a spare member up to date. */
 int raft_core_catch_up(struct raft_core* x, uint64_t now, uint64_t id, struct raft_core_update* update);
 enum raft_core_progress { raft_core_none, raft_core_running, raft_core_aborted, raft_core_finished };

@@ -197,8 +197,8 @@ std::size_t connection::write_now(std::string_view wire) noexcept {
     } else if (errno == EAGAIN) {
       break;
     } else if (errno != EINTR) {
-      ::shutdown(fd_, SHUT_RDWR);
-      return wire.size();
+      ::shutdown(fd_, SHUT_RDWR); // Wakes the reactor; what waits until then has not gone out.
+      break;
     }
   }
   return taken;
@@ -241,7 +241,6 @@ void connection::drain() {
       auto& wire = cleared_wire();
       if (session_->write(plain, wire) != tls_session::status::ok) {
         ::shutdown(fd_, SHUT_RDWR);
-        output_.reset();
         return;
       }
       auto rest = std::string_view{wire}.substr(write_now(wire));

@@ -97,6 +97,14 @@ std::string_view condition_name(errc code) noexcept {
   return "internal-server-error";
 }
 
+errc errc_of(std::uint8_t byte) noexcept {
+  auto is = [&](errc first, errc last) { return byte >= std::uint8_t(first) && byte <= std::uint8_t(last); };
+  return is(errc::none, errc::unexpected_request) || is(errc::bad_format, errc::unsupported_version) ||
+                 is(errc::not_leader, errc::would_block)
+             ? errc(byte)
+             : errc::internal_server_error;
+}
+
 std::string_view error_type(errc code) noexcept {
   switch (code) {
   case errc::bad_request:

@@ -64,6 +64,10 @@ enum class errc : std::uint8_t {
   would_block = 104, ///< Not in memory: read it where waiting for the disk is allowed.
 };
 
+/// The condition of a byte that was stored or received; one that this release does not know is
+/// `internal_server_error`.
+errc errc_of(std::uint8_t byte) noexcept;
+
 /// A condition, and optionally words for a log or a human; never secret, never a message's body.
 struct error {
   errc code = errc::none;

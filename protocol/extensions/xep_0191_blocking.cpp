@@ -56,8 +56,9 @@ verdict on_sent(const stanza& x, context& at) { // 3.3
 verdict on_received(const stanza& x, context& at) { // 3.3
   if (!is_blocked(x.from, at.account().text(), at))
     return {};
+  // The end of a subscription counts all the same, but is not shown: else whoever takes the name later would have it.
   if (x.kind == stanza_kind::presence)
-    return {verdict::drop};
+    return {x.type == stanza_type::unsubscribe || x.type == stanza_type::unsubscribed ? verdict::pass : verdict::drop};
   auto to_nobody = deliver(x, false, {});
   return to_nobody.what == delivery::way::refuse ? verdict{verdict::reject, to_nobody.code} : verdict{verdict::drop};
 }

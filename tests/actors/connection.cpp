@@ -44,11 +44,11 @@ struct steering {
 
   void come(std::uint32_t count) {
     while (count-- > 0)
-      control->add_waiting(*transport);
+      control->add_waiting(*transport, 1);
   }
   void are_handled(std::uint32_t count) {
     while (count-- > 0)
-      control->take_waiting(transport.get());
+      control->take_waiting(transport.get(), 1);
   }
 };
 
@@ -65,6 +65,17 @@ BOOST_AUTO_TEST_CASE(stops_reading_when_many_elements_wait_and_goes_on_when_few_
   BOOST_TEST(!transport->is_read);
   are_handled(stream_control::waiting_max / 2);
   BOOST_TEST(transport->is_read);
+}
+
+BOOST_AUTO_TEST_CASE(stops_reading_when_a_few_large_elements_wait) {
+  auto weight = stream_control::weight_of(256 * 1024);
+  for (auto i = 0; i < 4; ++i)
+    control->add_waiting(*transport, weight);
+  BOOST_TEST(!transport->is_read);
+  for (auto i = 0; i < 4; ++i)
+    control->take_waiting(transport.get(), weight);
+  BOOST_TEST(transport->is_read);
+  BOOST_TEST(stream_control::weight_of(300) == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(goes_on_when_all_were_handled_while_it_stopped) {
@@ -85,7 +96,7 @@ BOOST_AUTO_TEST_CASE(counts_what_its_account_deals_with) {
   auto turns = std::vector<std::unique_ptr<turn>>{};
   for (auto i = 0u; i < stream_control::waiting_max; ++i) {
     come(1);
-    turns.push_back(std::make_unique<turn>(control, transport));
+    turns.push_back(std::make_unique<turn>(control, transport, 1));
     are_handled(1); // by the session
   }
   BOOST_TEST(control->in_account.load() == stream_control::waiting_max);

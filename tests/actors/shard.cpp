@@ -111,6 +111,15 @@ BOOST_AUTO_TEST_CASE(looks_for_idle_users_by_itself) {
   BOOST_TEST(users() == "0");
 }
 
+BOOST_AUTO_TEST_CASE(goes_on_when_a_user_says_unasked_that_it_stays) {
+  looks_up(romeo);
+  caf::send_as(handle_of(romeo), it, msg::retired{romeo});
+  settle();
+  BOOST_TEST(failures->empty());
+  BOOST_TEST(users() == "1");
+  BOOST_TEST(looks_up(romeo)->credentials == "romeo's");
+}
+
 BOOST_AUTO_TEST_CASE(answers_whoever_comes_while_a_user_retires) {
   // Every moment at which a request can overtake, or be overtaken by, the retirement.
   for (auto steps = 0; steps < 12; ++steps) {
@@ -128,7 +137,7 @@ BOOST_AUTO_TEST_CASE(answers_whoever_comes_while_a_user_retires) {
       BOOST_TEST(found->value->credentials == "romeo's");
       // The one who said it has it is the one who runs.
       BOOST_TEST(attached->value->user->id() == user_of(romeo));
-      send(it, msg::detach{attached->value->full, client->id()});
+      send(it, msg::detach{attached->value->full, server.session_number(client->id())});
       works();
     }
   }
@@ -228,6 +237,24 @@ BOOST_AUTO_TEST_CASE(lets_a_user_that_fails_and_fails_rest_while_others_are_serv
   works();
   BOOST_REQUIRE(waits->value.has_value());
   BOOST_TEST(waits->value->exists);
+}
+
+BOOST_AUTO_TEST_CASE(refuses_large_stanzas_for_a_user_long_before_there_are_many) {
+  looks_up(romeo);
+  send(handle_of(romeo), msg::fail_now{}); // it waits for a decision from now on
+  auto mercutio = "mercutio@example.com"_jid;
+  auto large =
+      stanza_of("<message type='chat'><body>" + std::string(250'000, 'x') + "</body></message>", mercutio, romeo);
+  for (auto i = 0; i < 33; ++i)
+    send(it, msg::deliver{large});
+  BOOST_TEST(user_of(mercutio) == 0u);
+  send(it, msg::deliver{large});
+  BOOST_TEST(user_of(mercutio) != 0u); // who is told
+  send(handle_of(romeo), msg::verdict{});
+  works();
+  BOOST_TEST(user_of(mercutio) == 0u);
+  send(it, msg::deliver{large}); // There is room again.
+  BOOST_TEST(user_of(mercutio) == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(refuses_stanzas_for_a_user_that_does_not_keep_up) {

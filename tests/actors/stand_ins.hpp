@@ -36,6 +36,8 @@ struct session_history {
   std::vector<errc> ended;
   int asked_again = 0;
   int block_changes = 0;
+  bool reads_slowly = false;                                    ///< A page goes out when the test says so,
+  std::vector<caf::typed_response_promise<msg::written>> pages; ///< by these.
 
   bool has_been_sent(std::string_view part) const {
     for (auto& one : delivered)
@@ -48,10 +50,13 @@ struct session_history {
 inline session_actor::behavior_type remembering_session(session_actor::pointer self,
                                                         std::shared_ptr<session_history> to) {
   return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
-          [to](const msg::deliver_stored& x) {
+          [self, to](const msg::deliver_stored& x) -> caf::result<msg::written> {
             for (auto& [id, what] : x.what)
               to->delivered.push_back(what);
-            return msg::written{};
+            if (!to->reads_slowly)
+              return msg::written{};
+            to->pages.push_back(self->make_response_promise<msg::written>());
+            return to->pages.back();
           },
           [](const msg::drained&) {},
           [](const msg::received&) {},
@@ -77,8 +82,14 @@ struct shard_history {
   std::vector<stanza> delivered;
   std::vector<std::string> retired, stayed, sent, detached;
   std::vector<msg::registered> registered;
+  std::vector<msg::served> served;
+  std::vector<msg::heritage> heritage;
+  std::vector<std::string> shown; ///< `+` available, `-` no more.
   std::vector<std::string> order; ///< Of what came.
   int lookups = 0, attached = 0;
+  errc for_good = errc::none;  ///< What becomes of what is to be,
+  bool holds_for_good = false; ///< or nothing yet.
+  std::vector<caf::typed_response_promise<msg::outcome>> held;
 
   /// As one of the stanzas to that address.
   bool has_been_sent(const jid& to, std::string_view part) const {
@@ -94,9 +105,12 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             to->delivered.push_back(x.what);
             to->order.emplace_back(x.what.id());
           },
-          [to](const msg::deliver_for_good& x) {
+          [self, to](const msg::deliver_for_good& x) -> caf::result<msg::outcome> {
             to->delivered.push_back(x.what);
-            return msg::outcome{};
+            if (!to->holds_for_good)
+              return msg::outcome{to->for_good};
+            to->held.push_back(self->make_response_promise<msg::outcome>());
+            return to->held.back();
           },
           [to](const msg::show& x) { to->delivered.push_back(x.what); },
           [to](const msg::sent& x) { to->sent.push_back(x.what.serialize()); },
@@ -119,12 +133,19 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             self->send(caf::actor_cast<user_actor>(self->current_sender()), msg::retire{});
           },
           [to](const msg::retired& x) { (x.has_ended ? to->retired : to->stayed).emplace_back(x.account.text()); },
-          [](const msg::served&) {},
+          [](const msg::unhandled&) {},
+          [to](const msg::served& x) { to->served.push_back(x); },
           [to](const msg::registered& x) {
             to->registered.push_back(x);
             to->order.emplace_back("registered");
           },
           [](const msg::waited&) {},
+          [to](const msg::shown& x) { to->shown.push_back((x.is_there ? "+" : "-") + std::string{x.full.text()}); },
+          [to](const msg::heritage& x) {
+            to->heritage.push_back(x);
+            to->order.emplace_back("heritage");
+          },
+          [](const msg::pace&) {},
           [](const msg::tick&) {},
           [](const msg::child_failed&) {},
           [](const msg::verdict&) {},
@@ -136,6 +157,7 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
 
 /// What is committed, in memory. Nothing happens before the test says so.
 struct simulated_store {
+  shard_id shard = 0; ///< Whose it is.
   std::map<std::string, std::string, std::less<>> state;
   bool is_cold = true;          ///< Nothing is in memory: whoever may not wait is told so.
   errc unreadable = errc::none; ///< Reads fail with it,
@@ -211,7 +233,7 @@ private:
   simulated_reader cached_;
 };
 
-// -- a server of one shard --
+// -- a server, of one shard if nothing else is said --
 
 struct server_fixture : actor_fixture {
   simulated_store store;
@@ -220,8 +242,9 @@ struct server_fixture : actor_fixture {
   caf::strong_actor_ptr parent = caf::actor_cast<caf::strong_actor_ptr>(overseer(failures));
   config options;
 
-  explicit server_fixture(bool is_in_cluster = false) : server{1, 1, is_in_cluster} {
-    server.replicas.push_back(std::make_unique<simulated_replica>(store));
+  explicit server_fixture(bool is_in_cluster = false, std::uint32_t shards = 1) : server{shards, 1, is_in_cluster} {
+    while (server.replicas.size() < shards)
+      server.replicas.push_back(std::make_unique<simulated_replica>(store));
     server.domains = {"example.com"};
     options.hosts.emplace_back().name = "example.com";
     configure();
@@ -266,7 +289,7 @@ struct server_fixture : actor_fixture {
   }
 
   void apply(const std::string& encoded) {
-    auto done = for_each_change(encoded, 0, [&](const change& x) {
+    auto done = for_each_change(encoded, store.shard, [&](const change& x) {
       switch (x.what) {
       case change::kind::put:
         store.state[std::string{x.key}] = x.value;
@@ -297,12 +320,12 @@ struct server_fixture : actor_fixture {
   session_actor session(std::shared_ptr<session_history> history) {
     return system().spawn(remembering_session, std::move(history));
   }
-  static msg::attach attach_of(const jid& full, const session_actor& session) {
+  msg::attach attach_of(const jid& full, const session_actor& session) {
     auto out = msg::attach{};
     out.account = full.bare();
     out.resource = std::string{full.resource()};
     out.session = std::make_shared<session_handle>(session_handle{session});
-    out.session_id = session->id();
+    out.session_id = server.session_number(session->id());
     out.created_ms = 1'000; // as `put_account` says
     return out;
   }

@@ -12,6 +12,17 @@ using namespace std::chrono_literals;
 
 namespace {
 
+hasher_actor::behavior_type busy_hasher(hasher_actor::pointer self,
+                                        std::shared_ptr<std::vector<caf::typed_response_promise<msg::derived>>> asked) {
+  return {[](const msg::check_password&) { return msg::password_checked{}; },
+          [self, asked](const msg::derive&) -> caf::result<msg::derived> {
+            asked->push_back(self->make_response_promise<msg::derived>());
+            return asked->back();
+          },
+          [](const msg::verdict&) {}, [](const msg::fail_now&) {},
+          [](const msg::describe&) { return msg::description{}; }};
+}
+
 struct one_user : server_fixture {
   const jid romeo = "romeo@example.com"_jid, juliet = "juliet@example.com"_jid, tybalt = "tybalt@example.com"_jid;
   std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
@@ -59,7 +70,7 @@ struct one_user : server_fixture {
   }
   /// `turn`: as its session holds it for what comes next; a counter of its own else.
   void sends(const client& x, const std::string& xml, const jid& to = {}, std::shared_ptr<const void> turn = {}) {
-    auto what = msg::sent{stanza_of(xml, x.full, to), x.actor->id(), {}, *x.available};
+    auto what = msg::sent{stanza_of(xml, x.full, to), server.session_number(x.actor->id()), {}, *x.available};
     what.turn = turn ? std::move(turn) : std::make_shared<const int>();
     if (what.what.kind == stanza_kind::presence && to.empty())
       *x.available = what.what.type == stanza_type::available;
@@ -100,6 +111,15 @@ struct one_user : server_fixture {
       what.presence = stanza_of("<presence/>", x.full, {}).tree;
     asks<msg::attached>(it, what);
   }
+  /// Its password is to be changed; who derives what is stored has not answered.
+  std::shared_ptr<std::vector<caf::typed_response_promise<msg::derived>>> changes_password(const client& x) {
+    auto asked = std::make_shared<std::vector<caf::typed_response_promise<msg::derived>>>();
+    server.hashers.set(0, system().spawn(busy_hasher, asked));
+    sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>romeo</username>"
+             "<password>new</password></query></iq>");
+    BOOST_REQUIRE(asked->size() == 1u);
+    return asked;
+  }
   void fails_and_restarts() {
     send(it, msg::fail_now{});
     send(it, msg::verdict{});
@@ -111,6 +131,7 @@ struct one_user : server_fixture {
   ~one_user() {
     for (auto& [full, actor] : table)
       server.sessions.remove(full, actor);
+    server.hashers.clear();
     ends(it);
   }
 
@@ -290,7 +311,7 @@ BOOST_AUTO_TEST_CASE(hears_nothing_more_of_a_replaced_session) {
   auto y = attached("garden");
   sends(y, "<presence/>");
   sends(x, "<presence type='unavailable'/>"); // was on its way
-  send(it, msg::detach{x.full, x.actor->id()});
+  send(it, msg::detach{x.full, server.session_number(x.actor->id())});
   message("hello");
   BOOST_TEST(bodies(y) == "hello");
 }
@@ -337,7 +358,7 @@ BOOST_AUTO_TEST_CASE(tells_contacts_when_a_session_is_gone) { // RFC 6121, 4.5
   sends(x, "<presence/>");
   BOOST_TEST(shard->has_been_sent(juliet, "<presence"));
   shard->delivered.clear();
-  send(it, msg::detach{x.full, x.actor->id(), {"nurse@example.com"_jid}});
+  send(it, msg::detach{x.full, server.session_number(x.actor->id()), {"nurse@example.com"_jid}});
   BOOST_TEST(shard->has_been_sent(juliet, "type='unavailable'"));
   BOOST_TEST(shard->has_been_sent("nurse@example.com"_jid, "type='unavailable'")); // who was told directly
   works();
@@ -351,7 +372,7 @@ BOOST_AUTO_TEST_CASE(leaves_nothing_of_a_guest) { // XEP-0175
   auto done = asks<msg::attached>(it, what);
   works();
   BOOST_REQUIRE((done->value && done->value->failure == errc::none));
-  send(it, msg::detach{done->value->full, x.actor->id()});
+  send(it, msg::detach{done->value->full, server.session_number(x.actor->id())});
   works();
   BOOST_TEST(has_retired());
   BOOST_TEST(!is_stored(romeo));
@@ -411,12 +432,7 @@ BOOST_AUTO_TEST_CASE(a_failed_commit_is_told_and_forgotten) {
       BOOST_REQUIRE(done->value.has_value());
       BOOST_TEST((done->value->failure == errc::storage_failure));
       store.refuses = store.unwritable = errc::none;
-      if (!shard->retired.empty()) // There was nothing to keep.
-        continue;
-      auto found = asks<msg::found>(it, msg::lookup{romeo});
-      works();
-      BOOST_REQUIRE(found->value.has_value());
-      BOOST_TEST(!found->value->exists);
+      BOOST_TEST(has_retired()); // There was nothing to keep.
     }
   }
 }
@@ -472,6 +488,47 @@ BOOST_AUTO_TEST_CASE(an_account_that_is_removed_takes_everything_with_it) {
   BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribed'"));
   BOOST_TEST(store.state.empty());
   BOOST_TEST(has_retired());
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_that_the_disk_does_not_take_is_tried_until_it_does) {
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  auto x = attached("garden");
+  auto done = asks<msg::outcome>(it, msg::remove_account{romeo});
+  store.unwritable = errc::resource_constraint; // Only now: juliet has been told.
+  works();
+  BOOST_TEST(!done->has_come());
+  passes(1s);
+  works();
+  BOOST_TEST(!done->has_come());
+  store.unwritable = errc::none;
+  passes(1s);
+  works();
+  BOOST_REQUIRE(done->has_come());
+  BOOST_TEST((done->value->failure == errc::none));
+  BOOST_TEST(store.state.empty());
+  BOOST_TEST((x.history->ended == std::vector{errc::not_authorized}));
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_that_contacts_can_not_be_told_is_given_up_in_the_end) {
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  shard->for_good = errc::internal_server_error;
+  auto done = asks<msg::outcome>(it, msg::remove_account{romeo});
+  works();
+  for (auto i = 0; i < 30; ++i, passes(1s))
+    BOOST_TEST(!done->has_come());
+  for (auto i = 0; i < 40; ++i)
+    passes(1s);
+  BOOST_REQUIRE(done->has_come());
+  BOOST_TEST((done->value->failure == errc::internal_server_error));
+  message("1"); // The account is there as before.
+  works();
+  BOOST_TEST(described("offline messages") == "1");
 }
 
 // -- messages for nobody --
@@ -607,8 +664,58 @@ BOOST_AUTO_TEST_CASE(does_not_wait_for_a_session_that_ends_meanwhile) {
   registers(x);
   fails_and_restarts();
   BOOST_TEST(described("phase") == "gathering");
-  send(it, msg::detach{x.full, x.actor->id()});
+  send(it, msg::detach{x.full, server.session_number(x.actor->id())});
   BOOST_TEST(described("phase") == "ready");
+}
+
+BOOST_AUTO_TEST_CASE(waits_for_each_session_that_is_there_and_for_no_other) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("street"), z = attached("orchard");
+  for (auto* one : {&x, &y, &z})
+    sends(*one, "<presence/>");
+  registers(x);
+  registers(y);
+  x.history->delivered.clear();
+  y.history->delivered.clear();
+  send(it, msg::fail_now{});
+  send(it, msg::detach{z.full, server.session_number(z.actor->id()), {}, true}); // while it rested
+  send(it, msg::verdict{});
+  works();
+  attaches_again(x, true);
+  attaches_again(x, true); // It may have been asked twice.
+  BOOST_TEST(described("phase") == "gathering");
+  attaches_again(y, true);
+  BOOST_TEST(described("phase") == "ready");
+  for (auto* one : {&x, &y}) // RFC 6121, 4.5.2
+    BOOST_TEST(one->history->has_been_sent("type='unavailable'"));
+}
+
+BOOST_AUTO_TEST_CASE(waits_for_no_session_whose_node_is_lost_meanwhile) {
+  starts_with_account();
+  auto x = makes_client();
+  auto what = attach_of(romeo.with_resource("garden"), x.actor);
+  what.node = 7;
+  asks<msg::attached>(it, what);
+  fails_and_restarts();
+  BOOST_TEST(described("phase") == "gathering");
+  ends(x.actor, caf::exit_reason::remote_link_unreachable);
+  BOOST_TEST(described("phase") == "ready");
+}
+
+BOOST_AUTO_TEST_CASE(answers_to_its_sessions_wait_for_them_after_a_failure) {
+  starts_with_account();
+  auto x = attached("garden");
+  registers(x);
+  auto derived = changes_password(x);
+  send(it, msg::fail_now{});
+  store.refuses = errc::storage_failure; // So what is derived fails at once.
+  derived->front().deliver(msg::derived{errc::none, "new keys"});
+  send(it, msg::verdict{});
+  works();
+  BOOST_TEST(described("phase") == "gathering");
+  attaches_again(x);
+  works();
+  BOOST_TEST(x.history->has_been_sent("id='1'"));
 }
 
 BOOST_AUTO_TEST_CASE(serves_at_once_after_a_failure_when_it_had_no_sessions) {
@@ -672,7 +779,7 @@ BOOST_AUTO_TEST_CASE(does_not_retire_while_it_has_something_to_do) {
   auto x = attached("garden");
   send(it, msg::retire{});
   BOOST_TEST(!has_retired());
-  send(it, msg::detach{x.full, x.actor->id()});
+  send(it, msg::detach{x.full, server.session_number(x.actor->id())});
   send(it, msg::retire{}); // its last activity is being written
   BOOST_TEST(!has_retired());
   BOOST_TEST(shard->stayed.size() == 2u); // each time its shard is answered: it holds what comes
@@ -681,7 +788,114 @@ BOOST_AUTO_TEST_CASE(does_not_retire_while_it_has_something_to_do) {
   BOOST_TEST(has_retired());
 }
 
+BOOST_AUTO_TEST_CASE(does_not_retire_while_a_password_is_being_changed) {
+  starts_with_account();
+  auto x = attached("garden");
+  auto derived = changes_password(x);
+  send(it, msg::fail_now{}); // so that nothing else is under way
+  send(it, msg::verdict{});
+  works();
+  send(it, msg::retire{});
+  BOOST_TEST(!has_retired());
+  derived->front().deliver(msg::derived{errc::none, "new keys"});
+  works();
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->credentials == "new keys");
+  send(it, msg::retire{});
+  BOOST_TEST(has_retired());
+}
+
+// -- offline messages, when who gets them is replaced --
+
+BOOST_AUTO_TEST_CASE(a_successor_gets_what_the_one_before_it_has_not_read) {
+  for (auto has_read : {true, false})
+    BOOST_TEST_CONTEXT((has_read ? "read" : "not read")) {
+      store.state.clear();
+      starts_with_account();
+      message("1");
+      message("2");
+      works();
+      auto x = attached("garden");
+      x.history->reads_slowly = true;
+      sends(x, "<presence/>");
+      works();
+      BOOST_TEST(bodies(x) == "12");
+      auto y = attached("garden");
+      BOOST_TEST((x.history->ended == std::vector{errc::conflict}));
+      sends(y, "<presence/>");
+      message("3"); // comes behind those, whoever gets them
+      works();
+      BOOST_TEST(bodies(y).empty());
+      BOOST_REQUIRE(x.history->pages.size() == 1u);
+      if (has_read)
+        x.history->pages[0].deliver(msg::written{});
+      else
+        x.history->pages[0].deliver(caf::make_error(caf::sec::runtime_error));
+      works();
+      BOOST_TEST(bodies(y) == (has_read ? "3" : "123"));
+      BOOST_TEST(described("offline messages") == "0");
+      ends(it);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(another_who_is_there_gets_what_one_that_goes_has_not_read) {
+  for (auto says_so : {true, false})
+    BOOST_TEST_CONTEXT((says_so ? "as it says" : "and could not say so any more")) {
+      store.state.clear();
+      starts_with_account();
+      message("1");
+      works();
+      auto x = attached("garden"), y = attached("street");
+      x.history->reads_slowly = true;
+      sends(x, "<presence/>");
+      works();
+      sends(y, "<presence/>");
+      works();
+      BOOST_TEST(bodies(y).empty());
+      if (says_so)
+        x.history->pages.at(0).deliver(caf::make_error(caf::sec::runtime_error));
+      settle();
+      send(it, msg::detach{x.full, server.session_number(x.actor->id()), {}, true});
+      works();
+      BOOST_TEST(bodies(y) == "1");
+      BOOST_TEST(described("offline messages") == "0");
+      ends(it);
+    }
+}
+
 // -- order --
+
+BOOST_AUTO_TEST_CASE(what_waits_for_a_commit_is_bounded_in_bytes) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  auto errors = [&] {
+    return std::count_if(shard->delivered.begin(), shard->delivered.end(),
+                         [](auto& one) { return one.type == stanza_type::error; });
+  };
+  auto large = std::string(250'000, 'x');
+  auto is_changed = [&] {
+    sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='a@example.com'/></query></iq>");
+  };
+  is_changed();
+  for (auto i = 0; i < 20; ++i)
+    arrives("<iq type='get' id='1'><vCard xmlns='vcard-temp'>" + large + "</vCard></iq>", tybalt, romeo);
+  BOOST_TEST(errors() == 4); // of 5 MB
+  message("no request");
+  BOOST_TEST(bodies(x) == "no request");
+  works();
+  BOOST_TEST(described("bytes of others that wait") == "0");
+  shard->delivered.clear();
+  is_changed();
+  for (auto i = 0; i < 10; ++i) // All but the first change nothing.
+    arrives("<presence type='subscribe'><status>" + large + "</status></presence>", tybalt, romeo);
+  BOOST_TEST(errors() == 6); // of 2.5 MB: its line is full
+  works();
+  BOOST_TEST(described("bytes of others that wait") == "0");
+}
 
 BOOST_AUTO_TEST_CASE(one_who_asks_and_asks_fills_its_own_line_only) {
   starts_with_account();
@@ -847,6 +1061,99 @@ BOOST_AUTO_TEST_CASE(blocks_that_come_in_one_go_all_count) {
   BOOST_TEST(bodies(x).empty());
 }
 
+BOOST_AUTO_TEST_CASE(the_end_of_a_blocked_contact_s_subscription_counts_and_is_not_shown) { // XEP-0191, 3.3
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  auto x = attached("garden");
+  sends(x, "<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>");
+  sends(x, "<presence/>");
+  sends(x, "<iq type='set' id='2'><block xmlns='urn:xmpp:blocking'><item jid='juliet@example.com'/></block></iq>");
+  works();
+  x.history->delivered.clear();
+  shard->delivered.clear();
+  arrives("<presence type='unsubscribe'/>", juliet, romeo);
+  arrives("<presence type='unsubscribed'/>", juliet, romeo);
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  works();
+  auto roster = load_user(simulated_reader{store, true}, {0, romeo})->roster;
+  BOOST_TEST((roster.find(juliet.text())->subscription == subscription::none));
+  BOOST_TEST(roster.pending.empty());
+  for (auto& one : x.history->delivered)
+    BOOST_TEST((one.kind == stanza_kind::iq), one.serialize()); // pushes
+  BOOST_TEST(shard->delivered.empty());
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_behind_a_change_of_the_block_list_is_judged_by_the_new_one) { // RFC 6120, 10.1
+  starts_with_account();
+  auto x = attached("garden");
+  auto behind = [&](const std::string& command) {
+    sends(x, "<iq type='set' id='1'><" + command + " xmlns='urn:xmpp:blocking'><item jid='juliet@example.com'/></" +
+                 command + "></iq>");
+    auto what = msg::sent{stanza_of("<message id='2'><body>1</body></message>", x.full, juliet), x.actor->id()};
+    what.turn = std::make_shared<const int>();
+    what.is_unchecked = true; // as its session leaves it
+    send(it, std::move(what));
+    works();
+  };
+  behind("block");
+  BOOST_TEST(shard->delivered.empty());
+  BOOST_REQUIRE(x.history->delivered.size() == 2u);
+  BOOST_TEST(x.history->delivered[0].id() == "1");
+  BOOST_TEST(x.history->delivered[1].serialize().find("<not-acceptable") != std::string::npos);
+  behind("unblock");
+  BOOST_TEST(shard->has_been_sent(juliet, "<body>1</body>"));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_did_not_come_to_its_contact_can_be_given_again) {
+  put_account(romeo);
+  put_contact(subscription::from);
+  starts();
+  works();
+  auto x = attached("garden");
+  shard->for_good = errc::resource_constraint;
+  sends(x, "<presence type='unsubscribed' id='1'/>", juliet);
+  works();
+  BOOST_REQUIRE(!x.history->delivered.empty());
+  BOOST_TEST(x.history->delivered.back().serialize().find("resource-constraint") != std::string::npos);
+  auto state = [&] {
+    return load_user(simulated_reader{store, true}, {0, romeo})->roster.find(juliet.text())->subscription;
+  };
+  BOOST_TEST((state() == subscription::from));
+  shard->for_good = errc::none;
+  shard->delivered.clear();
+  sends(x, "<presence type='unsubscribed' id='2'/>", juliet);
+  works();
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribed'"));
+  BOOST_TEST((state() == subscription::none));
+}
+
+BOOST_AUTO_TEST_CASE(who_is_being_removed_and_asks_again_is_no_subscriber) {
+  put_account(romeo);
+  put_contact(subscription::from);
+  starts();
+  works();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  shard->holds_for_good = true;
+  sends(x, "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='juliet@example.com' "
+           "subscription='remove'/></query></iq>");
+  shard->delivered.clear();
+  arrives("<presence type='subscribe'/>", juliet, romeo);
+  works();
+  for (auto& one : shard->delivered)
+    BOOST_TEST((one.type != stanza_type::subscribed));
+  shard->holds_for_good = false;
+  for (auto& one : shard->held)
+    one.deliver(msg::outcome{});
+  shard->held.clear();
+  works();
+  BOOST_TEST(!load_user(simulated_reader{store, true}, {0, romeo})->roster.find(juliet.text()));
+  BOOST_TEST(shard->has_been_sent(juliet, "type='unsubscribed'")); // To what it asked since.
+}
+
 BOOST_AUTO_TEST_CASE(a_client_that_goes_while_its_account_rests_is_seen_to_go) {
   put_account(romeo);
   put_contact(subscription::from);
@@ -859,7 +1166,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_goes_while_its_account_rests_is_seen_to_go) {
   shard->delivered.clear();
   send(it, msg::fail_now{});
   server.sessions.remove(x.full, x.actor);
-  send(it, msg::detach{x.full, x.actor->id(), {}, true});
+  send(it, msg::detach{x.full, server.session_number(x.actor->id()), {}, true});
   send(it, msg::verdict{});
   works();
   BOOST_TEST(shard->has_been_sent(juliet, "type='unavailable'"));

@@ -122,4 +122,14 @@ BOOST_AUTO_TEST_CASE(all_of_it_at_once_loses_nothing) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(whatever_the_weather_nothing_is_lost) {
+  for_seeds(120, [](auto seed) {
+    auto voters = 0u;
+    auto weather = any_weather(seed, voters);
+    auto x = simulation{seed, weather, voters};
+    x.run_ms(60'000);
+    x.heals();
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

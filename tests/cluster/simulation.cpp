@@ -19,6 +19,30 @@ std::string command_of(std::uint64_t client, std::uint64_t sequence) {
 
 } // namespace
 
+weather any_weather(std::uint64_t seed, unsigned& voters) {
+  auto random = std::mt19937_64{seed};
+  auto one_of = [&](auto... all) {
+    const double choices[] = {double(all)...};
+    return choices[random() % sizeof...(all)];
+  };
+  auto out = weather{};
+  out.loss = one_of(0, 0.02, 0.1, 0.3);
+  out.duplication = one_of(0, 0.05, 0.3);
+  out.delay_ms_max = unsigned(one_of(10, 50, 200, 600));
+  out.sync_ms_max = unsigned(one_of(5, 50, 100));
+  out.slow_sync = one_of(0, 0.01, 0.1);
+  out.failed_sync = one_of(0, 0.0005, 0.003);
+  out.crashes = unsigned(one_of(0, 10, 40, 80));
+  out.pauses = unsigned(one_of(0, 10, 30));
+  out.cuts = unsigned(one_of(0, 10, 30, 60));
+  out.hints = unsigned(one_of(0, 10, 60));
+  out.transfers = unsigned(one_of(0, 10, 40));
+  out.changes = unsigned(one_of(0, 100, 400));
+  out.trailing = std::uint64_t(one_of(3, 20, 100));
+  voters = unsigned(one_of(1, 3, 3, 5));
+  return out;
+}
+
 void put(stored& log, const write& x) {
   if (x.has_hard_state) {
     log.term = x.term;
@@ -222,6 +246,8 @@ void simulation::step(member_id who) {
 }
 
 void simulation::send(const message& x) {
+  if (x.what == message::type::append)
+    matches(x.index + 1, x.index_term, x.entries);
   auto bytes = x.encode();
   for (auto copies = happens(weather_.duplication) ? 2 : 1; copies > 0; --copies) {
     if (cuts_.contains({x.from, x.to}) || happens(weather_.loss))
@@ -257,7 +283,7 @@ void simulation::sync(member_id who) {
     auto last = std::uint64_t{0};
     for (auto i = std::size_t{0}; i < count; ++i) {
       last = x.unsynced.front().sequence;
-      put(x.stored.log, x.unsynced.front());
+      stores(x.stored, x.unsynced.front());
       x.unsynced.pop_front();
     }
     x.is_syncing = false;
@@ -430,26 +456,29 @@ void simulation::check(member_id who) {
         fails("leader " + std::to_string(who) + " has another entry where one was committed");
     }
   }
-  // Log matching: what has one index and term is the same everywhere, and so is what stands before it.
-  for (auto& one : x.unsynced) {
-    if (one.entries.empty() || one.snapshot)
-      continue;
-    auto index = one.first_index;
-    auto before = std::uint64_t{0};
-    auto is_known = false;
-    for (auto& e : one.entries) {
-      auto [i, is_new] = logged_.try_emplace({index, e.term}, is_known ? before : 0, *e.bytes);
-      if (!is_new && i->second.second != *e.bytes)
-        fails("entry " + std::to_string(index) + " of one term is two");
-      if (!is_new && is_known && i->second.first != 0 && i->second.first != before)
-        fails("entry " + std::to_string(index) + " stands behind two terms");
-      if (is_known)
-        i->second.first = before;
-      before = e.term;
-      is_known = true;
-      ++index;
-    }
+}
+
+/// Log matching: what has one index and term is the same everywhere, and so is what stands before it. Said of what is
+/// stored or sent: what a crash takes from the one who had it has never been.
+void simulation::matches(std::uint64_t index, std::uint64_t before, const std::vector<entry>& entries) {
+  for (auto& one : entries) {
+    auto [i, is_new] = logged_.try_emplace({index, one.term}, before, *one.bytes);
+    if (!is_new && i->second.second != *one.bytes)
+      fails("entry " + std::to_string(index) + " of one term is two");
+    if (!is_new && before != 0 && i->second.first != 0 && i->second.first != before)
+      fails("entry " + std::to_string(index) + " stands behind two terms");
+    if (before != 0)
+      i->second.first = before;
+    before = one.term;
+    ++index;
   }
+}
+
+/// What has come to be on a disk.
+void simulation::stores(disk& to, const write& x) {
+  if (x.first_index != 0 && !x.snapshot)
+    matches(x.first_index, 0, x.entries);
+  put(to.log, x);
 }
 
 std::optional<member_id> simulation::leader() const {
@@ -469,7 +498,7 @@ void simulation::crash(member_id who) {
   x.raft = nullptr;
   // Of what was not synced a part may have reached the disk all the same, in order.
   for (auto left = random(x.unsynced.size()); left > 0; --left) {
-    put(x.stored.log, x.unsynced.front());
+    stores(x.stored, x.unsynced.front());
     x.unsynced.pop_front();
   }
   x.unsynced.clear();
@@ -534,6 +563,15 @@ void simulation::heals() {
     if (other.applied == state.applied && !(other == state))
       fails("member " + std::to_string(one.id) + " differs");
   }
+  if (weather_.changes == 0)
+    return;
+  auto changed = members_changed_;
+  for (auto tries = 0; tries < 200 && members_changed_ == changed; ++tries) {
+    change_members();
+    run_ms(100);
+  }
+  if (members_changed_ == changed)
+    fails("members can not be changed any more");
 }
 
 } // namespace xmpp::test

@@ -35,6 +35,9 @@ struct weather {
   std::uint64_t trailing = 200; ///< Entries that stay behind a compaction.
 };
 
+/// Drawn from a seed; with `voters` to begin with.
+weather any_weather(std::uint64_t seed, unsigned& voters);
+
 /// What a write makes of a disk. Throws when it does not go on where the log ends.
 void put(raft::stored& log, const raft::write& x);
 
@@ -45,7 +48,8 @@ public:
 
   /// Throws `std::runtime_error` when something does not hold.
   void run_ms(std::uint64_t ms);
-  /// No more faults; all come back; then all must agree, have every acknowledged change, and take new ones.
+  /// No more faults; all come back; then all must agree, have every acknowledged change, and take new ones, of members
+  /// too.
   void heals();
 
   // For cases of their own.
@@ -116,6 +120,8 @@ private:
   void hint(raft::member_id of);
   void change_members();
   void check(raft::member_id who);
+  void matches(std::uint64_t index, std::uint64_t before, const std::vector<raft::entry>& entries);
+  void stores(disk& to, const raft::write& x);
   [[noreturn]] void fails(const std::string& what) const;
 
   std::mt19937_64 random_;

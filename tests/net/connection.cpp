@@ -193,6 +193,17 @@ BOOST_AUTO_TEST_CASE(whoever_empties_the_queue_the_receiver_hears_of_it) {
   BOOST_TEST(link.seen->drained == 1);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_a_lost_peer_did_not_take_has_not_gone_out, plain_link) {
+  BOOST_TEST((ours->send_and_flush(much) == send_status::ok));
+  BOOST_TEST(ours->queued_bytes() > 0u);
+  peer.reset();
+  ours->flush(); // which may find out first
+  BOOST_TEST(ours->queued_bytes() > 0u);
+  settle_until([&] { return !seen->closed.empty(); });
+  BOOST_TEST(seen->drained == 0);
+  BOOST_TEST(seen->closed.size() == 1u);
+}
+
 BOOST_FIXTURE_TEST_CASE(one_long_turn_is_no_slow_reader, connected) {
   ours->set_output_bytes_max(1000);
   seen->react = [](transport& self, std::string_view) {

@@ -1,4 +1,5 @@
 // What administrators do to a running server: by the shell, by the command line, by a signal.
+#include "net/certificate.hpp"
 #include "tests/fixtures/client.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -274,6 +275,17 @@ BOOST_AUTO_TEST_CASE(after_a_hangup_the_log_says_what_changed_and_what_needs_a_r
   BOOST_TEST(!has(said, "config.refused"));
   BOOST_CHECK_THROW(registers(here, "juliet"), failure); // what is live counts at once
   romeo.ping();
+}
+
+BOOST_AUTO_TEST_CASE(a_hangup_takes_an_expired_certificate_and_says_so) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto file = here.folder() + "/localhost";
+  BOOST_REQUIRE(xmpp::net::make_self_signed({"localhost"}, 0, file + ".crt", file + ".key"));
+  here.reload();
+  auto said = here.log_with({"certificates read again", "server.certificate_expired"});
+  BOOST_TEST(line_with(said, "server.certificate_expired", "localhost.crt") != "", said);
 }
 
 BOOST_AUTO_TEST_CASE(a_hangup_with_a_file_that_has_a_mistake_changes_nothing) {

@@ -1,0 +1,185 @@
+// COORDINATOR: what is agreed on, read and adopted; and proposals, by which alone it changes.
+
+#include "actors/cluster_commands.hpp"
+#include "actors/coordinator.hpp"
+#include "actors/log.hpp"
+#include "cluster/founding.hpp"
+#include "cluster/join_token.hpp"
+#include "cluster/system_store.hpp"
+
+#include <utility>
+
+namespace xmpp {
+
+void coordinator::read_agreed() {
+  if (!members_.contains(system_shard))
+    return;
+  auto bytes = node_.system_group().cached().get(keys::system_state_key());
+  if (!bytes && bytes.code() == errc::would_block && !std::exchange(reads_agreed_, true)) {
+    auto ready = [self = coordinator_actor{this}](const reader& from) {
+      (void)from.get(keys::system_state_key()); // It is in memory from now on.
+      caf::anon_send(self, msg::agreed_is_at_hand{});
+    };
+    reads_agreed_ = node_.system_group().read(std::move(ready)).has_value();
+  }
+  if (!bytes || !*bytes || **bytes == agreed_bytes_)
+    return;
+  agreed_bytes_ = **bytes;
+  auto read = cluster::load_state(node_.system_group().cached());
+  if (!read || !*read)
+    return log::error("cluster.state_unreadable", {{"why", read ? "none" : read.error().text}});
+  adopt(**std::move(read));
+}
+
+void coordinator::adopt(cluster::state next) {
+  if (next.version <= agreed_.version)
+    return;
+  if (next.value(cluster::setting::shard_count) != server_.route.shard_count())
+    return log::error("cluster.state_refused", {{"why", "it has another number of shards than this node's store"}});
+  auto changes_members = next.members != agreed_.members;
+  agreed_ = std::move(next);
+  seen_.expect(agreed_, steady_ms());
+  if (auto self = agreed_.find(self_id())) {
+    server_.node_id = self->number;
+    if (self->is == cluster::standing::gone)
+      log::error("cluster.removed", {{"node", cluster::id_text(self_id())}});
+  }
+  // For the next start; where the disk may be waited for.
+  (void)node_.system_group().read(
+      [folder = server_.live()->options.server.data_folder, agreed = agreed_](const reader&) {
+        if (auto saved = cluster::save_agreed(folder, agreed); !saved)
+          log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
+      });
+  if (changes_members)
+    link_with_members();
+  arrange_members();
+  tell_led_shards();
+  if (own_leads_.terms.contains(system_shard)) {
+    auto bytes = agreed_.encode();
+    to_all(cluster::control::state{bytes});
+  }
+}
+
+void coordinator::link_with_members() {
+  auto known = std::vector<cluster::member_addresses>{};
+  for (auto& [id, one] : agreed_.members)
+    if (one.is != cluster::standing::gone && id != self_id())
+      known.push_back({id, one.says.addresses});
+  node_.set_peers(known);
+}
+
+/// What the node says of itself, when it has begun and when it differs from what is known.
+void coordinator::announce() {
+  auto self = agreed_.find(self_id());
+  if (!self || leaders_.who_serves(system_shard).node == 0)
+    return;
+  auto says = announcement_of(server_.live()->options);
+  if (!says)
+    return;
+  says->id = self_id();
+  auto is_known = self->is == cluster::standing::up && self->says == *says;
+  auto is_back = self->is == cluster::standing::draining && !self->leaves && !has_announced_;
+  if (self->is == cluster::standing::gone || (is_known && !is_back) ||
+      (self->is == cluster::standing::draining && !is_back))
+    return;
+  has_announced_ = true;
+  propose(cluster::ask::member_up{*says});
+}
+
+void coordinator::renew_certificate() {
+  auto now_s = now_ms() / 1'000;
+  auto self = node_.identity();
+  if (agreed_.version == 0 || !cluster::is_due_for_renewal(self, now_s))
+    return;
+  auto authority = cluster::authority_of(agreed_);
+  if (!authority)
+    return;
+  auto valid_s = std::int64_t(agreed_.value(cluster::setting::certificate_valid_s));
+  auto next = cluster::renewed(self, *authority, now_s, valid_s);
+  if (!next || !node_.set_identity(*next))
+    return log::error("cluster.certificate_not_renewed", {{"why", next ? "the links refuse it" : next.why()}});
+  log::info("cluster.certificate_renewed", {{"node", cluster::id_text(self_id())}});
+  (void)node_.system_group().read([folder = server_.live()->options.server.data_folder, next = *next](const reader&) {
+    if (auto saved = cluster::save(folder, next); !saved)
+      log::error("cluster.certificate_not_saved", {{"why", saved.why()}});
+  });
+}
+
+void coordinator::propose(decltype(cluster::command::what) what, proposal_done done) {
+  propose(cluster::command{now_ms(), std::move(what)}, std::move(done));
+}
+
+void coordinator::propose(const cluster::command& x, proposal_done done) {
+  auto leader = leaders_.who_serves(system_shard).node;
+  if (leader == self_id())
+    return propose_here(x, std::move(done));
+  if (leader == 0)
+    return done(error{errc::not_leader, "the system group has no leader just now: a majority of its nodes is needed"});
+  auto bytes = x.encode();
+  if (auto request = proposals_.ask(std::move(done), steady_ms()))
+    to_node(leader, cluster::control::propose{*request, bytes});
+}
+
+void coordinator::propose_here(const cluster::command& x, proposal_done done) {
+  read_agreed();
+  auto next = proposals_.ahead(agreed_);
+  auto outcome = cluster::apply(next, x);
+  if (!outcome)
+    return done(outcome.error());
+  if (!outcome->changed && !proposals_.has_submitted())
+    return done(*outcome);
+  if (proposals_.is_full())
+    return done(error{errc::resource_constraint, "too many changes are under way"});
+  auto ticket = proposals_.next_ticket();
+  auto taken =
+      node_.system_group().submit({server_.origin(id()), ticket, cluster::stored(next)},
+                                  [self = coordinator_actor{this}, ticket](const result<std::uint64_t>& index) {
+                                    caf::anon_send(self, msg::system_committed{ticket, index.code()});
+                                  });
+  if (!taken)
+    return done(taken.error());
+  proposals_.submitted(ticket, *outcome, std::move(next), std::move(done));
+}
+
+void coordinator::join(const msg::join_asked& x) {
+  auto refuse = [&](const std::string& why) {
+    log::warning("cluster.join_refused", {{"node", cluster::id_text(x.what->node)}, {"why", why}});
+    x.reply(net::failure{why});
+  };
+  auto authority = cluster::authority_of(agreed_);
+  if (agreed_.version == 0 || !authority)
+    return refuse("this node does not know its cluster yet: try again in some seconds");
+  auto known = agreed_.find(x.what->node);
+  auto digest = cluster::check_key(*x.what, known ? known->certificate : std::string{});
+  if (!digest)
+    return refuse(digest.why());
+  auto now_s = now_ms() / 1'000;
+  auto valid_s = std::int64_t(agreed_.value(cluster::setting::certificate_valid_s));
+  auto certificate = cluster::issue(*authority, x.what->node, x.what->request, now_s, valid_s);
+  if (!certificate)
+    return refuse(certificate.why());
+  auto ask = cluster::ask::join{};
+  ask.hash = cluster::hash_of_secret(x.what->secret);
+  ask.who.id = x.what->node;
+  ask.who.addresses = x.what->addresses;
+  ask.who.version = x.what->software;
+  ask.certificate = *digest;
+  ask.certificate_expires_ms = (now_s + valid_s) * 1'000;
+  propose(std::move(ask), [this, x, certificate = *certificate](const result<cluster::applied>& how) {
+    if (!how) {
+      log::warning("cluster.join_refused", {{"node", cluster::id_text(x.what->node)}, {"why", how.error().text}});
+      return x.reply(
+          net::failure{how.error().text.empty() ? std::string{condition_name(how.code())} : how.error().text});
+    }
+    log::info("cluster.joined", {{"node", cluster::id_text(x.what->node)}, {"number", how->number}});
+    auto answer = cluster::join_answer{};
+    answer.certificate = certificate;
+    answer.shard_count = server_.route.shard_count();
+    for (auto& [id, one] : agreed_.members)
+      if (one.is != cluster::standing::gone)
+        answer.members.push_back({id, one.says.addresses});
+    x.reply(std::move(answer));
+  });
+}
+
+} // namespace xmpp

@@ -1,0 +1,221 @@
+#include "actors/session.hpp"
+
+#include "tests/actors/stand_ins.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace xmpp;
+using namespace xmpp::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A client that reads when the test says so.
+class slow_client final : public net::transport {
+public:
+  std::string said;                ///< By the server.
+  std::size_t unread = 0;          ///< Of that.
+  bool reads = true;               ///< At once.
+  bool is_too_slow = false;        ///< It has read too little for too long.
+  std::vector<std::string> closed; ///< With these words.
+
+  net::send_status send(std::string_view bytes) override {
+    if (is_too_slow)
+      return net::send_status::overflow;
+    said += bytes;
+    unread += reads ? 0 : bytes.size();
+    return net::send_status::ok;
+  }
+  net::send_status send_and_flush(std::string_view bytes) override { return send(bytes); }
+  void flush() override {}
+  std::size_t queued_bytes() const override { return unread; }
+  void set_output_bytes_max(std::size_t) override {}
+  void close(std::string_view last, std::uint32_t) override { closed.emplace_back(last); }
+  void abort() override {}
+  void pause_reading() override {}
+  void resume_reading() override {}
+  void set_deadline(std::uint32_t) override {}
+  bool start_tls(std::shared_ptr<const net::tls_context>, std::string_view, std::string_view) override { return false; }
+  bool is_secure() const override { return false; }
+  std::optional<net::tls_facts> tls() const override { return std::nullopt; }
+  std::string channel_binding(net::channel_binding_type) const override { return {}; }
+  net::address peer() const override { return {}; }
+};
+
+struct one_session : server_fixture {
+  std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
+  std::shared_ptr<slow_client> client = std::make_shared<slow_client>();
+  std::shared_ptr<stream_control> control = std::make_shared<stream_control>();
+  const std::size_t others = registry::instance().count(actor_kind::session);
+  session_actor it;
+
+  one_session() {
+    server.route.set(0, system().spawn(remembering_shard, shard));
+    auto policy = std::make_shared<stream_policy>();
+    policy->tls_required = false;
+    policy->server_secret = "secret";
+    auto home = stream_host{};
+    home.name = "example.com";
+    home.offers_tls = false;
+    home.mechanisms = {sasl::mechanism::anonymous};
+    policy->hosts = {home};
+    auto live = std::make_shared<live_settings>(*server.live());
+    live->streams = policy;
+    server.swap_live(live);
+    signs_in();
+  }
+  ~one_session() {
+    if (it)
+      ends(it, caf::exit_reason::kill);
+  }
+
+  void opens() {
+    auto header = stream_header{};
+    header.to = "example.com";
+    header.version = "1.0";
+    header.content_ns = "jabber:client";
+    header.name = "stream";
+    header.ns = "http://etherx.jabber.org/streams";
+    send(it, msg::stream_opened{header});
+  }
+  void says(const std::string& xml) { send(it, msg::received{*parse_stored(xml)}); }
+  void signs_in() {
+    auto made = system().spawn<session>(caf::strong_actor_ptr{parent}, std::ref(server), control, net::address{});
+    static_cast<session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
+    it = made;
+    opens();
+    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>");
+    opens();
+    says("<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+    BOOST_REQUIRE(client->said.find("of-the-next</jid>") != std::string::npos);
+  }
+  /// A page from its account's store.
+  std::shared_ptr<answer<msg::written>> is_sent_page() {
+    auto page = msg::deliver_stored{};
+    page.what.emplace_back(stored_id{1, 1},
+                           stanza_of("<message><body>kept</body></message>", "a@example.com"_jid, "b@example.com"_jid));
+    return asks<msg::written>(it, page);
+  }
+  void client_reads() {
+    client->unread = 0;
+    client->reads = true;
+    if (control->awaits_drain.exchange(false))
+      send(it, msg::drained{});
+  }
+  /// No actor, whoever held it.
+  bool nothing_stays() {
+    it = nullptr;
+    passes(10s);
+    return registry::instance().count(actor_kind::session) == others;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(a_session, one_session)
+
+BOOST_AUTO_TEST_CASE(says_when_a_page_has_gone_out) {
+  BOOST_TEST(is_sent_page()->value.has_value());
+  client->reads = false;
+  auto page = asks<msg::written>(it, [&] {
+    auto x = msg::deliver_stored{};
+    x.what.emplace_back(stored_id{2, 1}, stanza_of("<message/>", "a@example.com"_jid, "b@example.com"_jid));
+    return x;
+  }());
+  BOOST_TEST(!page->has_come());
+  client_reads();
+  BOOST_TEST(page->value.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(ends_when_what_came_from_the_store_has_gone_out) {
+  for (auto why : {errc::none, errc::conflict, errc::system_shutdown, errc::not_well_formed}) {
+    BOOST_TEST_CONTEXT(condition_name(why)) {
+      *client = slow_client{};
+      if (!it)
+        signs_in();
+      client->reads = false;
+      auto page = is_sent_page();
+      send(it, msg::end_stream{why});
+      BOOST_TEST(client->closed.empty());
+      BOOST_TEST(shard->detached.empty());
+      client_reads();
+      BOOST_TEST(page->value.has_value());
+      BOOST_TEST(client->closed.size() == 1u);
+      BOOST_TEST(shard->detached.size() == 1u);
+      shard->detached.clear();
+      BOOST_TEST(nothing_stays());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_successor_waits_for_a_second_at_most) {
+  client->reads = false;
+  auto page = is_sent_page();
+  send(it, msg::end_stream{errc::conflict});
+  passes(999ms);
+  BOOST_TEST(!page->has_come());
+  passes(1ms);
+  BOOST_TEST(page->failed);
+  BOOST_TEST(client->closed.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(that_has_ended_does_not_attach_again) {
+  client->reads = false;
+  auto page = is_sent_page();
+  send(it, msg::end_stream{errc::conflict});
+  auto before = shard->attached;
+  send(it, msg::attach_again{});
+  BOOST_TEST(shard->attached == before);
+  BOOST_TEST(shard->detached.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(leaves_nothing_behind_whatever_ends_it_while_a_page_goes_out) {
+  struct way {
+    const char* name;
+    std::function<void()> happens;
+  };
+  auto ways = std::vector<way>{
+      {"its client closes the stream", [&] { send(it, msg::stream_closed{}); }},
+      {"it is replaced", [&] { send(it, msg::end_stream{errc::conflict}); }},
+      {"it is sent away", [&] { send(it, msg::end_stream{errc::system_shutdown}); }},
+      {"its client breaks a rule", [&] { send(it, msg::stream_broken{errc::not_well_formed}); }},
+      {"its client is lost", [&] { send(it, msg::disconnected{"lost"}); }},
+      {"its client reads too slowly",
+       [&] {
+         client->is_too_slow = true;
+         send(it, msg::deliver{stanza_of("<message/>", "a@example.com"_jid, "b@example.com"_jid)});
+       }},
+      {"it fails",
+       [&] {
+         send(it, msg::fail_now{});
+         send(it, msg::verdict{msg::decision::stop});
+       }},
+      {"it fails while it waits",
+       [&] {
+         send(it, msg::stream_closed{});
+         send(it, msg::fail_now{});
+         send(it, msg::verdict{msg::decision::stop});
+         BOOST_TEST(client->closed.size() == 1u);
+       }},
+      {"it is killed", [&] { ends(it, caf::exit_reason::kill); }},
+  };
+  for (auto& one : ways)
+    BOOST_TEST_CONTEXT(one.name) {
+      *client = slow_client{};
+      if (!it)
+        signs_in();
+      client->reads = false;
+      auto page = is_sent_page();
+      BOOST_TEST(!page->has_come());
+      one.happens();
+      passes(6s);
+      BOOST_TEST(page->failed);
+      BOOST_TEST(nothing_stays());
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
