@@ -253,6 +253,7 @@ private:
   void handle(const msg::sent& x);
   void handle_checked(const msg::sent& x);
   void forward(const stanza& x);
+  void forward_from(std::uint64_t node, const stanza& x);
   /// Whether the hooks on what a client sends let it pass; else it has been answered. It may have become another one.
   bool passes_hooks(stanza& x);
   void answer(const stanza& x);

@@ -202,4 +202,21 @@ BOOST_AUTO_TEST_CASE(takes_nobody_who_is_served_here_or_is_none_of_ours) {
   BOOST_TEST(!to.takes(contacts[0]));
 }
 
+BOOST_AUTO_TEST_CASE(what_another_nodes_session_says_goes_on_from_there) { // or what it says next could come first
+  auto far = romeo.with_resource("orchard");
+  auto x = attach_of(far, client);
+  x.node = 2;
+  asks<msg::attached>(account, x);
+  served_here(1);
+  frames.clear();
+  send(account,
+       msg::sent{stanza_of("<message type='chat' id='m'><body>x</body></message>", far, contacts[0]), x.session_id});
+  BOOST_REQUIRE(frames.size() == 1u);
+  BOOST_TEST((frames[0].to.to.what == remote::address::kind::shard));
+  BOOST_TEST(frames[0].to.to.number == others);
+  auto passed_on = std::get_if<msg::deliver>(&frames[0].what);
+  BOOST_REQUIRE(passed_on != nullptr);
+  BOOST_TEST(passed_on->what.id() == "m");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
