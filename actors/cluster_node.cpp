@@ -33,6 +33,9 @@ std::vector<net::address> addresses_of(const std::vector<std::string>& texts) {
   return out;
 }
 
+/// Between two times that other nodes are told of what may be lost.
+constexpr std::int64_t loss_told_ms = 1'000;
+
 } // namespace
 
 cluster_node::cluster_node(server_context& server, const cluster::identity& self, std::vector<shard_id> groups)
@@ -73,11 +76,13 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   };
   calls.route = [this](const jid& account) { return server_.route.shard(account); };
   calls.on_lost = [this](const stanza& what, errc why, remote::address::kind meant_for) { lost(what, why, meant_for); };
+  calls.on_loss = [this] { server_.requests->something_is_lost(steady_time_ms()); };
   calls.on_refused = [](cluster::node_id from, const std::string& summary, const error& why) {
     log::warning("cluster.refused", {{"node", cluster::id_text(from)}, {"message", summary}, {"why", why.text}});
   };
   exchange_ = std::make_unique<remote::exchange>(
       system, remote::exchange_options{self_.node, server_.route.shard_count()}, std::move(calls));
+  server_.far = exchange_.get();
 
   auto on = cluster::link_callbacks{};
   on.on_frame = [this](cluster::node_id from, cluster::channel channel, std::string_view bytes) {
@@ -89,6 +94,7 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   on.on_down = [this](cluster::node_id peer, const std::string& why) {
     exchange_->on_down(peer);
     questions_.on_down(peer);
+    note_loss();
     caf::anon_send(caf::actor_cast<coordinator_actor>(coordinator()), msg::link_changed{peer, false, why});
   };
   on.on_refused = [](cluster::node_id peer, const std::string& why) {
@@ -133,6 +139,7 @@ void cluster_node::end() {
   stop();
   discovery_ = nullptr; // It uses the links.
   links_ = nullptr;
+  server_.far = nullptr;
   exchange_ = nullptr;
 }
 
@@ -147,6 +154,21 @@ result<void> cluster_node::set_identity(const cluster::identity& x) {
   auto guard = std::lock_guard{mutex_};
   self_ = x;
   return {};
+}
+
+void cluster_node::end_late_requests() {
+  exchange_->tick();
+  auto now = steady_time_ms();
+  if (now - last_loss_ms_ >= loss_told_ms && has_lost_.exchange(false)) {
+    last_loss_ms_ = now;
+    server_.requests->something_is_lost(now);
+    for (auto& one : links_->status())
+      if (one.is_up)
+        exchange_->send(one.node, remote::loss{});
+  }
+  for (auto& one : server_.requests->take_late(now))
+    if (auto asker = registry::instance().find(one.session))
+      caf::anon_send(caf::actor_cast<session_actor>(asker), msg::deliver{std::move(one.what)});
 }
 
 std::vector<cluster::link_status> cluster_node::link_status() const {
@@ -232,6 +254,8 @@ void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::str
 }
 
 void cluster_node::lost(const stanza& what, errc why, remote::address::kind meant_for) {
+  if (what.kind == stanza_kind::iq && !what.is_request())
+    return note_loss();
   if (meant_for == remote::address::kind::session) {
     // The account will know by then that this session is gone.
     if (is_for_account(what))

@@ -52,6 +52,8 @@ public:
   /// To the same shard's member there.
   void send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk);
   xmpp::questions& questions() noexcept { return questions_; }
+  /// Somebody may wait in vain for an answer: the other nodes are told as well, but not often.
+  void note_loss() noexcept { has_lost_ = true; }
 
   // -- coordinator_surroundings --
   cluster::node_id self() const noexcept override { return self_.node; }
@@ -70,7 +72,7 @@ public:
   }
   std::vector<cluster::link_status> link_status() const override;
   shard_actor shard_at(cluster::node_id node, shard_id shard) override { return exchange_->shard(node, shard); }
-  void end_late_requests() override { exchange_->tick(); }
+  void end_late_requests() override; ///< Of clients, too.
   const std::vector<shard_id>& groups() const noexcept override { return groups_; }
   void make_group(shard_id shard, std::function<void(bool is_ready)> done) override;
   void erase_group(shard_id shard) override;
@@ -94,6 +96,8 @@ private:
   std::unique_ptr<remote::exchange> exchange_;
   xmpp::questions questions_{
       [this](cluster::node_id to, std::string_view frame) { return send(to, cluster::channel::bulk, frame); }};
+  std::atomic<bool> has_lost_{false};
+  std::int64_t last_loss_ms_ = 0; ///< That the others were told of.
   std::unique_ptr<cluster::links> links_;
   std::unique_ptr<cluster::discovery> discovery_;
   mutable std::mutex mutex_; ///< Guards what follows, and the parts of `self_` that are renewed.

@@ -6,6 +6,7 @@
 #include "actors/idle_queue.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/known_capabilities.hpp"
+#include "actors/request_watch.hpp"
 #include "actors/router.hpp"
 #include "actors/session_table.hpp"
 #include "actors/strangers.hpp"
@@ -70,6 +71,9 @@ private:
 
 class cluster_node;
 class user;
+namespace remote {
+class exchange;
+}
 
 struct server_context {
   server_context(std::uint32_t shard_count, std::uint32_t hasher_count, bool is_in_cluster = false);
@@ -86,16 +90,18 @@ struct server_context {
   std::unique_ptr<writer> storage;
   std::vector<std::unique_ptr<replica>> replicas; ///< By shard.
   std::shared_ptr<cluster_node> node;             ///< Null: not in a cluster.
+  remote::exchange* far = nullptr;                ///< What actors say to other nodes'. Null: not in a cluster.
   std::vector<idle_queue<user>> idle;             ///< By shard: fed by its users, emptied by the shard.
   hasher_pool hashers;
   std::unique_ptr<net::accept_limiter> limiter;
-  std::string secret;                    ///< For the salts of accounts that don't exist; random, kept with the data.
-  stream_limits limits;                  ///< As configured at the start: parsers are made with them.
-  std::atomic<std::uint16_t> node_id{0}; ///< For the ids of stored messages (ids.hpp).
-  std::uint64_t self = 0;                ///< This node's id in its cluster (cluster/identity.hpp).
-  const bool is_in_cluster;              ///< Its shards may be served elsewhere.
-  const std::uint64_t process;           ///< Random for each start: numbers that contain it are this process's.
-  std::atomic<bool> draining{false};     ///< Whoever comes all the same is `sent_away`.
+  std::string secret;                      ///< For the salts of accounts that don't exist; random, kept with the data.
+  stream_limits limits;                    ///< As configured at the start: parsers are made with them.
+  std::atomic<std::uint16_t> node_id{0};   ///< For the ids of stored messages (ids.hpp).
+  std::uint64_t self = 0;                  ///< This node's id in its cluster (cluster/identity.hpp).
+  const bool is_in_cluster;                ///< Its shards may be served elsewhere.
+  std::unique_ptr<request_watch> requests; ///< Null: not in a cluster.
+  const std::uint64_t process;             ///< Random for each start: numbers that contain it are this process's.
+  std::atomic<bool> draining{false};       ///< Whoever comes all the same is `sent_away`.
   std::atomic<bool> drains_in_cluster{false}; ///< The same, until it is taken back.
   other_hosts elsewhere;
   strangers unauthenticated;
@@ -136,6 +142,11 @@ private:
 inline std::int64_t now_ms() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+inline std::int64_t steady_time_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
 } // namespace xmpp

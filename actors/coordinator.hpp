@@ -160,7 +160,9 @@ private:
 
   // -- members --
   void arrange_members();
-  bool should_have(shard_id shard) const;
+  /// Whether that node has a replica, or is about to have one, or had one until just now.
+  bool may_have(cluster::node_id who, shard_id shard) const;
+  bool should_have(shard_id shard) const { return may_have(self_id(), shard); }
   void group_ready(const msg::group_ready& x);
   void begin_member(shard_id shard);
   void end_member(shard_id shard);
@@ -174,6 +176,7 @@ private:
   void leadership_changed(const msg::leadership_changed& x);
   void tell_shard(shard_id shard);
   void tell_shards(const std::vector<shard_id>& which);
+  void tell_led_shards();
   void link_changed(const msg::link_changed& x);
   void from_node(const msg::from_node& x);
   void to_node(cluster::node_id to, const cluster::control::message& what);

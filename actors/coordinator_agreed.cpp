@@ -78,6 +78,7 @@ void coordinator::adopt(cluster::state next) {
   if (changes_members)
     link_with_members();
   arrange_members();
+  tell_led_shards();
   if (own_leads_.terms.contains(system_shard)) {
     auto bytes = agreed_.encode();
     to_all(cluster::control::state{bytes});

@@ -11,13 +11,13 @@
 
 namespace xmpp {
 
-bool coordinator::should_have(shard_id shard) const {
+bool coordinator::may_have(cluster::node_id who, shard_id shard) const {
   auto i = agreed_.shards.find(shard);
   if (i == agreed_.shards.end())
     return false;
   auto& placed = i->second;
-  return placed.has(self_id()) || (placed.moving && (std::ranges::count(placed.moving->add, self_id()) != 0 ||
-                                                     std::ranges::count(placed.moving->remove, self_id()) != 0));
+  return placed.has(who) || (placed.moving && (std::ranges::count(placed.moving->add, who) != 0 ||
+                                               std::ranges::count(placed.moving->remove, who) != 0));
 }
 
 void coordinator::arrange_members() {

@@ -53,9 +53,12 @@ void coordinator::tell_shard(shard_id shard) {
     return;
   auto who = leaders_.who_serves(shard);
   auto said = msg::served{who.node, who.term};
-  if (who.node == self_id())
+  if (who.node == self_id()) {
     said.awaited = {up_.begin(), up_.end()};
-  else if (who.node != 0)
+    for (auto one : up_)
+      if (may_have(one, shard))
+        said.heirs.emplace_back(one, caf::actor_cast<caf::strong_actor_ptr>(node_.shard_at(one, shard)));
+  } else if (who.node != 0)
     said.elsewhere = caf::actor_cast<caf::strong_actor_ptr>(node_.shard_at(who.node, shard));
   send(server_.route.shard(shard), std::move(said));
 }
@@ -65,6 +68,13 @@ void coordinator::tell_shards(const std::vector<shard_id>& which) {
     tell_shard(shard);
 }
 
+/// Who may lead next has changed.
+void coordinator::tell_led_shards() {
+  for (auto& [shard, term] : own_leads_.terms)
+    if (leaders_.who_serves(shard).node == self_id())
+      tell_shard(shard);
+}
+
 void coordinator::link_changed(const msg::link_changed& x) {
   auto node = cluster::id_text(x.node), name = agreed_.title(x.node);
   if (x.is_up) {
@@ -72,6 +82,7 @@ void coordinator::link_changed(const msg::link_changed& x) {
     seen_.link_up(x.node, steady_ms());
     up_.insert(x.node);
     to_node(x.node, own_leads_);
+    tell_led_shards();
     if (own_leads_.terms.contains(system_shard)) {
       auto bytes = agreed_.encode();
       to_node(x.node, cluster::control::state{bytes});
@@ -88,6 +99,7 @@ void coordinator::link_changed(const msg::link_changed& x) {
   for (auto shard : lost)
     history_.lost(shard, x.node, "the link to " + name + " broke: " + x.why, steady_ms());
   tell_shards(lost);
+  tell_led_shards();
   // Its sessions are not waited for.
   for (auto& [shard, term] : own_leads_.terms)
     if (shard != system_shard)

@@ -57,8 +57,8 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<msg::sent>,
     // Adds a session under the resource it asked for.
     caf::replies_to<msg::attach>::with<msg::attached>,
-    // A session ended.
-    caf::replies_to<msg::detach>::with<msg::detached>,
+    // A session ended; or it has gone down with who knew of it.
+    caf::replies_to<msg::detach>::with<msg::detached>, caf::reacts_to<msg::vanished>,
     // Says whether the account exists, and what proves its password.
     caf::replies_to<msg::lookup>::with<msg::found>,
     // Creates the account or changes its password.
@@ -84,8 +84,12 @@ using shard_actor = caf::typed_actor<
     caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
     // A user would end for want of work; it has, or it has work again.
     caf::reacts_to<msg::may_retire>, caf::reacts_to<msg::retired>,
+    // What a user has left that ends because it is served by somebody else.
+    caf::reacts_to<msg::unhandled>,
     // It is served by somebody else from now on; another node's sessions are known here; it has waited long enough.
     caf::reacts_to<msg::served>, caf::reacts_to<msg::registered>, caf::reacts_to<msg::waited>,
+    // What contacts see: said by its users, and by who serves it to who may next; the next bit of that.
+    caf::reacts_to<msg::shown>, caf::reacts_to<msg::heritage>, caf::reacts_to<msg::pace>,
     // Looks for idle users.
     caf::reacts_to<msg::tick>,
     // A user failed and waits for a decision.

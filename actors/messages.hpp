@@ -9,6 +9,8 @@
 
 #include <caf/actor_control_block.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/message.hpp>
+#include <caf/message_id.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -75,6 +77,7 @@ struct attach {
   bool wants_blocks = false;
   element presence = {};
   std::uint64_t node = 0; ///< Of the session; 0: this one.
+  bool tells = false;     ///< Contacts may not know what `available` says.
 };
 
 struct attached {
@@ -93,6 +96,30 @@ struct served {
   std::uint64_t term = 0;
   caf::strong_actor_ptr elsewhere = {};    ///< Its shard there; null: here, or nobody.
   std::vector<std::uint64_t> awaited = {}; ///< Served here: the nodes whose sessions must be known first.
+  /// Served here: the nodes that may serve it next, and its shards there; those that are linked.
+  std::vector<std::pair<std::uint64_t, caf::strong_actor_ptr>> heirs = {};
+};
+/// From who serves a shard to who may next: the sessions whose contacts see them as available, or do so no more.
+struct heritage {
+  shard_id shard = 0;
+  std::uint64_t node = 0; ///< Who serves it in that term.
+  std::uint64_t term = 0;
+  bool begins = false; ///< All of them follow, in this and later ones; what is not among them is to be forgotten
+  bool ends = false;   ///< when this has come.
+  std::vector<jid> there = {}, gone = {}; ///< Full.
+};
+/// Of a user to its shard: contacts are about to see that session as available, or have seen it go.
+struct shown {
+  jid full;
+  bool is_there = false;
+};
+/// To a user: contacts see that session as available, and it is nowhere any more.
+struct vanished {
+  jid full;
+};
+/// Of a shard to itself, while it serves in that term: it goes on with what it does bit by bit.
+struct pace {
+  std::uint64_t term = 0;
 };
 /// All sessions that a node has of a shard have attached to who serves it in that term.
 struct registered {
@@ -214,6 +241,12 @@ struct retired {
   jid account;
   bool has_ended = false; ///< Else it has something to do again.
 };
+/// From a user that ends because of `lose`: what had come for it and it has not handled; one after the other, in order.
+struct unhandled {
+  caf::strong_actor_ptr sender;
+  caf::message_id id;
+  caf::message what;
+};
 struct tick {};
 /// A page of messages that waited for the client; its session answers when all have gone out.
 struct deliver_stored {
@@ -284,6 +317,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attach)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::attached)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::served)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::registered)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::heritage)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::shown)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::vanished)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::pace)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::waited)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::lose)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::who_serves)
@@ -310,6 +347,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::was_read)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::may_retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::retired)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::unhandled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver_stored)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::written)

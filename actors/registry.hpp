@@ -36,7 +36,7 @@ class observed {
 public:
   actor_kind kind() const noexcept { return kind_; }
   std::uint32_t mailbox_size() const noexcept {
-    auto in = received.load(std::memory_order_relaxed), out = handled.load(std::memory_order_relaxed);
+    auto in = received.load(std::memory_order_relaxed), out = handled.load(std::memory_order_acquire);
     return in > out ? in - out : 0;
   }
 

@@ -345,6 +345,12 @@ result<void> exchange::send(node_id to, const fan_out& what) {
   return {};
 }
 
+void exchange::send(node_id to, const loss& what) {
+  auto frame = std::string{};
+  if (append(frame, {}, message{what}))
+    core_->callbacks.send(to, frame);
+}
+
 void exchange::on_frame(node_id from, std::string_view frame) {
   auto to = envelope{};
   auto read = remote::read(frame, to);
@@ -372,13 +378,16 @@ void exchange::on_frame(node_id from, std::string_view frame) {
     return refuse(read.code());
   if (auto x = std::get_if<fan_out>(&*read))
     return spread(core_, *x);
+  if (std::holds_alternative<loss>(*read))
+    return core_->callbacks.on_loss ? core_->callbacks.on_loss() : void();
 
   auto target = caf::strong_actor_ptr{};
   if (to.to.what == address::kind::shard) {
     auto index = static_cast<shard_id>(to.to.number);
     auto shards = core_->options.shard_count;
     // What is durable is done under the shard that the account has, or not at all.
-    auto is_of_account = !std::holds_alternative<msg::registered>(*read);
+    auto is_of_account =
+        !std::holds_alternative<msg::registered>(*read) && !std::holds_alternative<msg::heritage>(*read);
     if (to.to.number >= shards || (is_of_account && shard_of(account_of(*read), shards) != index)) {
       core_->refused(from, to, number, {errc::corrupt_record, "not an account of that shard"});
       return refuse(errc::bad_request);

@@ -35,7 +35,7 @@ struct exchange_options {
   std::int64_t timeout_ms = 30'000;     ///< Of each of them; seen by `tick`.
 };
 
-/// Called from any thread, maybe by several at once, while nothing is locked. The last three may be empty.
+/// Called from any thread, maybe by several at once, while nothing is locked. The last four may be empty.
 struct exchange_callbacks {
   /// Hands a frame to the link with that node, always the same channel, in this order. False: it did not take it.
   std::function<bool(node_id to, std::string_view frame)> send;
@@ -47,6 +47,8 @@ struct exchange_callbacks {
   std::function<shard_actor(const jid& account)> route;
   /// A stanza that did not reach its shard or session; the caller answers for it (RFC 6120, 8.3), or keeps it.
   std::function<void(const stanza& what, errc why, address::kind meant_for)> on_lost;
+  /// Another node says that what travelled between it and a third one may be lost. May be empty.
+  std::function<void()> on_loss;
   /// Another node sent what this one does not take: its defect, or its version.
   std::function<void(node_id from, const std::string& summary, const error& why)> on_refused;
   std::function<std::int64_t()> clock_ms; ///< Steady; empty: the system's.
@@ -68,6 +70,7 @@ public:
   session_actor session(node_id node, std::uint64_t session_id);
   /// Fails as `append` does, or with `remote_server_timeout` when the link does not take it.
   result<void> send(node_id to, const fan_out& what);
+  void send(node_id to, const loss& what);
 
   /// A frame came from that node.
   void on_frame(node_id from, std::string_view frame);

@@ -49,6 +49,8 @@ constexpr auto table = std::to_array<row>({
     {35, "blocks_changed", to_session, 0},
     {48, "fan_out", to_router, 0},
     {10, "registered", to_shard, 0},
+    {11, "heritage", to_shard, 0},
+    {49, "loss", to_router, 0},
 });
 static_assert(table.size() == std::variant_size_v<message>);
 
@@ -79,7 +81,8 @@ using never_leaves_its_node =
     types<void, msg::drained, msg::received, msg::stream_opened, msg::stream_broken, msg::stream_closed,
           msg::disconnected, std::shared_ptr<msg::tls_established>, msg::timed_out, msg::go_on, msg::committed,
           msg::loaded, msg::was_read, msg::tick, msg::may_retire, msg::retire, msg::retired, msg::child_failed,
-          msg::verdict, msg::fail_now, msg::describe, msg::description, msg::served, msg::waited, msg::lose>;
+          msg::verdict, msg::fail_now, msg::describe, msg::description, msg::served, msg::waited, msg::lose, msg::shown,
+          msg::vanished, msg::pace, msg::unhandled>;
 
 template <class T, class... Ts>
 constexpr bool is_one_of(types<Ts...>) {
@@ -260,6 +263,13 @@ struct writer {
     put_fixed(out, x.node);
     put_fixed(out, x.term);
   }
+  void operator()(const msg::heritage& x) {
+    put_fixed(out, x.node);
+    put_fixed(out, x.term);
+    put(out, flags({x.begins, x.ends}));
+    put_jids(out, x.there, so_far);
+    put_jids(out, x.gone, so_far);
+  }
   void operator()(const msg::outcome& x) {
     put(out, std::uint8_t(x.failure));
     binary::append_string(out, x.text);
@@ -310,6 +320,7 @@ struct writer {
   void operator()(const msg::written&) {}
   void operator()(const turn_over&) {}
   void operator()(const msg::attach_again&) {}
+  void operator()(const loss&) {}
 };
 
 struct body_reader {
@@ -378,6 +389,16 @@ struct body_reader {
     x.node = fixed(in);
     x.term = fixed(in);
   }
+  void operator()(msg::heritage& x) {
+    x.shard = static_cast<shard_id>(to.to.number);
+    x.node = fixed(in);
+    x.term = fixed(in);
+    auto said = flags_below(in, 4);
+    x.begins = (said & 1) != 0;
+    x.ends = (said & 2) != 0;
+    x.there = jids(in);
+    x.gone = jids(in);
+  }
   void operator()(msg::outcome& x) {
     x.failure = errc_of(in.byte());
     x.text = in.string();
@@ -429,6 +450,7 @@ struct body_reader {
   void operator()(msg::written&) {}
   void operator()(turn_over&) {}
   void operator()(msg::attach_again&) {}
+  void operator()(loss&) {}
 };
 
 template <class T>
@@ -457,7 +479,7 @@ result<void> append_frame(std::string& out, const envelope& to, const T& what) {
 /// Of these messages no actor hears.
 template <class T>
 constexpr bool is_between_nodes =
-    std::is_same_v<T, failure> || std::is_same_v<T, turn_over> || std::is_same_v<T, fan_out>;
+    std::is_same_v<T, failure> || std::is_same_v<T, turn_over> || std::is_same_v<T, fan_out> || std::is_same_v<T, loss>;
 
 /// Calls with the message as its own type; false: it is none that leaves a node.
 template <std::size_t I = 0, class Call>
@@ -550,7 +572,7 @@ std::optional<caf::message> to_caf(message what) {
   return std::visit(
       [](auto& x) -> std::optional<caf::message> {
         using type = std::decay_t<decltype(x)>;
-        if constexpr (std::is_same_v<type, fan_out> || std::is_same_v<type, turn_over>)
+        if constexpr (std::is_same_v<type, fan_out> || std::is_same_v<type, turn_over> || std::is_same_v<type, loss>)
           return std::nullopt;
         else if constexpr (std::is_same_v<type, failure>)
           return caf::make_message(to_error(x));

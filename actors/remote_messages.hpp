@@ -22,6 +22,8 @@
 //     8       set_credentials     1    shard           account jid, credentials string, create bool -> outcome
 //     9       remove_account      1    shard           account jid                              -> outcome
 //     10      registered          1    shard           node fixed64, term fixed64
+//     11      heritage            1    shard           node fixed64, term fixed64, flags byte (1 begins, 2 ends),
+//                                                      there jids, gone jids
 //     16      outcome             1    request         failure byte, text string
 //     17      attached            1    request         failure byte, full jid, blocks
 //     18      detached            1    request         nothing
@@ -35,6 +37,7 @@
 //     34      attach_again        1    session         nothing
 //     35      blocks_changed      1    session         blocks
 //     48      fan_out             1    whoever routes  flags byte (1 hidden), stanza, targets jids, hidden_from jids
+//     49      loss                1    whoever routes  nothing
 //
 //     jids       count varint, jids      blocks     0: none, or 1 jids      fixed64   8 bytes, big-endian
 //     jid, stanza, tree, varint, string: protocol/binary_xml.hpp            failure, reason: an `errc`
@@ -108,10 +111,14 @@ struct fan_out {
   std::vector<jid> hidden_from = {}; ///< Full; each concerns the target of its account.
 };
 
-using message = std::variant<msg::deliver, msg::deliver_for_good, msg::show, msg::sent, msg::attach, msg::detach,
-                             msg::lookup, msg::set_credentials, msg::remove_account, msg::outcome, msg::attached,
-                             msg::detached, msg::found, msg::written, failure, turn_over, msg::deliver_stored,
-                             msg::end_stream, msg::attach_again, msg::blocks_changed, fan_out, msg::registered>;
+/// Something that travelled between two other nodes may be lost: who waits for an answer may wait in vain.
+struct loss {};
+
+using message =
+    std::variant<msg::deliver, msg::deliver_for_good, msg::show, msg::sent, msg::attach, msg::detach, msg::lookup,
+                 msg::set_credentials, msg::remove_account, msg::outcome, msg::attached, msg::detached, msg::found,
+                 msg::written, failure, turn_over, msg::deliver_stored, msg::end_stream, msg::attach_again,
+                 msg::blocks_changed, fan_out, msg::registered, msg::heritage, loss>;
 
 // -- the envelope --
 
@@ -144,7 +151,8 @@ result<void> append(std::string& out, const envelope& to, const caf::type_erased
 /// an attached and the turn of a sent are null.
 result<message> read(std::string_view frame, envelope& to);
 
-/// As an actor is sent it. A failure becomes a `caf::error`; a turn's end and a fan-out have no such form: none.
+/// As an actor is sent it. A failure becomes a `caf::error`; a turn's end, a fan-out and a loss have no such form:
+/// none.
 std::optional<caf::message> to_caf(message what);
 
 /// Bare: whose shard the message is for; empty for those that are not for a shard.

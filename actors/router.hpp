@@ -17,7 +17,7 @@ namespace xmpp {
 /// same: each knows which node serves its shard. Safe from any thread.
 class router {
 public:
-  explicit router(std::uint32_t shard_count) : shards_(shard_count) {
+  explicit router(std::uint32_t shard_count) : shards_(shard_count), nodes_(shard_count) {
     for (auto& one : shards_)
       one.store(&none_, std::memory_order_relaxed);
   }
@@ -33,6 +33,9 @@ public:
     kept_.push_back(std::make_unique<const shard_actor>(std::move(actor)));
     shards_[index].store(kept_.back().get(), std::memory_order_release);
   }
+  /// The node that the shard passes on to all that comes, at once; 0: it serves, or holds, or refuses.
+  std::uint64_t node(shard_id index) const noexcept { return nodes_[index].load(std::memory_order_acquire); }
+  void set_node(shard_id index, std::uint64_t node) noexcept { nodes_[index].store(node, std::memory_order_release); }
   /// For the end, when nobody asks any more.
   void clear() {
     for (auto& one : shards_)
@@ -43,6 +46,7 @@ public:
 private:
   const shard_actor none_;
   std::vector<std::atomic<const shard_actor*>> shards_;
+  std::vector<std::atomic<std::uint64_t>> nodes_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<const shard_actor>> kept_; ///< Also earlier ones: somebody may just be looking.
 };

@@ -30,6 +30,12 @@ public:
       return here->submit(x, std::move(done));
     return error{errc::not_leader, "this node has no replica of the shard"};
   }
+  void read_index(std::function<void(result<void>)> done) override {
+    if (auto here = member())
+      here->read_index(std::move(done));
+    else
+      done(error{errc::not_leader, "this node has no replica of the shard"});
+  }
   result<void> read_after(std::function<void(const reader&)> f) override {
     if (auto here = member())
       return here->read_after(std::move(f));

@@ -105,7 +105,7 @@ std::vector<std::string> expired_certificates(const config& options) {
 
 server_context::server_context(std::uint32_t shard_count, std::uint32_t hasher_count, bool is_in_cluster)
     : route(shard_count), sessions(shard_count), idle(shard_count), hashers(hasher_count), is_in_cluster(is_in_cluster),
-      process(cluster::make_id()) {}
+      requests(is_in_cluster ? std::make_unique<request_watch>() : nullptr), process(cluster::make_id()) {}
 
 msg::end_stream server_context::sent_away() {
   auto where = live()->options.server.drain_host;

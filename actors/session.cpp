@@ -388,6 +388,8 @@ void session::deliver(const stanza& x) {
       give_back(x);
     return;
   }
+  if (x.kind == stanza_kind::iq && server_.requests && !server_.requests->may_have(id(), x))
+    return;
   if (changes_blocks_ && x.kind == stanza_kind::iq && !x.is_request() && x.id() == *changes_blocks_)
     changes_blocks_ = nullptr;
   thread_local auto bytes = std::string{};
@@ -509,6 +511,8 @@ void session::leave() {
     return quit();
   auto self = session_actor{this};
   server_.sessions.remove(full_, self);
+  if (server_.requests)
+    server_.requests->forget(id());
   auto what = msg::detach{full_, server_.session_number(id()), directed_ ? directed_->take() : std::vector<jid>{},
                           bool(presence_)};
   // What the account has sent until it lets go still comes, and must not be lost with this actor.

@@ -88,6 +88,7 @@ private:
   void iq_from_client(stanza x);
   void learn_capabilities(const stanza& presence);
   bool told_capabilities(const stanza& x);
+  void watch(const stanza& request);
   void route(stanza x);
   void answer_as_host(const host& at, const stanza& x);
   /// The error that answers the client's own stanza, if one is due.

@@ -171,14 +171,24 @@ void session::iq_from_client(stanza x) {
       wants_blocks_ = true;
     if (x.type == stanza_type::set && x.payload().ns() == ns::blocking)
       changes_blocks_ = std::make_unique<std::string>(x.id());
-    if (x.is_request())
-      to_own_account(std::move(x));
-    return; // An answer to what the server pushed.
+    if (!x.is_request())
+      return; // An answer to what the server pushed.
+    watch(x);
+    return to_own_account(std::move(x));
   }
   // Registration is the host's by name and the account's in substance (XEP-0077, 3.2).
-  if (x.is_request() && x.to.text() == full_.domain() && x.payload().ns() == ns::registration)
+  if (x.is_request() && x.to.text() == full_.domain() && x.payload().ns() == ns::registration) {
+    watch(x);
     return to_own_account(std::move(x));
+  }
+  if (x.is_request() && x.to.has_local() && server_.is_own_domain(x.to.domain()))
+    watch(x);
   route(std::move(x));
+}
+
+void session::watch(const stanza& request) {
+  if (server_.requests)
+    server_.requests->asks(id(), request, steady_time_ms());
 }
 
 void session::to_own_account(stanza x, std::vector<jid> directed, bool was_available) {

@@ -84,9 +84,13 @@ shard::behavior_type shard::make_behavior() {
       [this](const msg::remove_account& x) { return ask<msg::outcome>(x, x.account); },
       [this](const msg::may_retire& x) { ask_to_retire(x.account); },
       [this](const msg::retired& x) { retired(x); },
+      [this](const msg::unhandled& x) { unhandled(x); },
       [this](const msg::served& x) { served(x); },
       [this](const msg::registered& x) { registered(x); },
       [this](const msg::waited& x) { waited(x); },
+      [this](const msg::shown& x) { shown(x); },
+      [this](const msg::heritage& x) { heritage(x); },
+      [this](const msg::pace& x) { pace(x); },
       [this](const msg::tick&) {
         delayed_send(this, tick_of(server_), msg::tick{});
         auto before = now_ms() - std::int64_t(server_.live()->options.accounts.idle_retire_s) * 1000;
@@ -134,6 +138,32 @@ void shard::retired(const msg::retired& x) {
 void shard::release(queue x, errc why) {
   for (auto& one : x.all)
     one(why);
+}
+
+void shard::unhandled(const msg::unhandled& x) {
+  auto again = [this, x](errc why) {
+    auto& content = x.what.content();
+    auto take = [&](const auto& one, const jid& account) {
+      if (why == errc::none)
+        pass(one, account);
+      else
+        refuse(one.what, why);
+    };
+    if (content.match_elements<msg::deliver>())
+      take(content.get_as<msg::deliver>(0), content.get_as<msg::deliver>(0).what.to.bare());
+    else if (content.match_elements<msg::show>())
+      take(content.get_as<msg::show>(0), content.get_as<msg::show>(0).what.to.bare());
+    else if (content.match_elements<msg::sent>())
+      take(content.get_as<msg::sent>(0), content.get_as<msg::sent>(0).what.from.bare());
+    else if (why == errc::none)
+      enqueue(caf::make_mailbox_element(x.sender, x.id, {}, x.what), context());
+    else if (x.sender && x.id.is_request())
+      x.sender->enqueue(ctrl(), x.id.response_id(), caf::make_message(ours(why)), context());
+  };
+  if (leaving_.empty())
+    again(refusal());
+  else
+    left_.all.push_back(std::move(again));
 }
 
 user_actor shard::start_user(const jid& account, bool behind_pending) {
@@ -284,17 +314,23 @@ errc shard::refusal() const {
 
 void shard::refuse(const stanza& x, errc why) {
   trace::note(trace::station::refused, "shard", x.to, x);
+  if (server_.node && x.kind == stanza_kind::iq && !x.is_request())
+    server_.node->note_loss();
   answer_undelivered(server_, x, why, duty_ == duty::serves ? std::nullopt : std::optional{index_});
 }
 
 caf::result<msg::attached> shard::attach(const msg::attach& x) {
   if (x.again && x.node == 0)
     session_has_registered(x.session_id);
-  if (!x.again || duty_ != duty::registers)
+  if (!x.again || !server_.is_in_cluster || (duty_ != duty::registers && duty_ != duty::serves))
     return ask<msg::attached>(x, x.account);
-  if (is_served_here())
-    return delegate(user_of(x.account).actor, x);
-  return delegate(elsewhere(), x);
+  if (!is_served_here())
+    return delegate(elsewhere(), x);
+  auto known = x;
+  known.tells = surprises(x);
+  if (duty_ == duty::serves)
+    return ask<msg::attached>(known, x.account);
+  return delegate(user_of(x.account).actor, std::move(known));
 }
 
 caf::result<msg::detached> shard::detach(const msg::detach& x) {
@@ -312,7 +348,9 @@ void shard::served(const msg::served& x) {
   auto is_same = was_here && x.node == served_.node && x.term == served_.term;
   served_ = x;
   if (is_same)
-    return;
+    return duty_ == duty::serves ? name_heirs(x.heirs) : void();
+  if (is_served_here())
+    present_.doubt_all();
   registering_.clear();
   awaited_ = {x.awaited.begin(), x.awaited.end()};
   for (auto& [account, one] : std::exchange(users_, {})) {
@@ -340,6 +378,9 @@ void shard::user_has_left(const caf::actor_addr& who) {
 }
 
 void shard::go_on() {
+  auto later = std::exchange(held_, std::exchange(left_, {}));
+  std::move(later.all.begin(), later.all.end(), std::back_inserter(held_.all));
+  held_.bytes += later.bytes;
   if (served_.node == 0) {
     if (duty_ != duty::refuses)
       begin_wait(duty::waits, wait_max);
@@ -368,11 +409,16 @@ void shard::registered(const msg::registered& x) {
 void shard::all_may_have_registered() {
   if (duty_ != duty::registers || !registering_.empty() || (is_served_here() && !awaited_.empty()))
     return;
-  if (!is_served_here())
+  if (!is_served_here()) {
+    give_heritage_back();
     send(elsewhere(), msg::registered{index_, server_.self, served_.term});
+  }
   duty_ = is_served_here() ? duty::serves : duty::forwards;
   ++wait_;
+  if (is_served_here())
+    serves_from_now_on();
   let_through(errc::none);
+  server_.route.set_node(index_, is_served_here() ? 0 : served_.node);
 }
 
 void shard::waited(const msg::waited& x) {
@@ -390,6 +436,8 @@ void shard::waited(const msg::waited& x) {
       demonitor(one.address());
       send_exit(one, caf::exit_reason::kill);
     }
+    if (server_.node)
+      server_.node->note_loss(); // With what they had taken.
     return go_on();
   }
   duty_ = duty::refuses;
@@ -398,6 +446,7 @@ void shard::waited(const msg::waited& x) {
 
 void shard::begin_wait(duty what, std::chrono::milliseconds time) {
   duty_ = what;
+  server_.route.set_node(index_, 0);
   delayed_send(this, time, msg::waited{++wait_});
 }
 

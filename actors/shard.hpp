@@ -4,9 +4,12 @@
 // changes, each of them holds what comes until its own sessions have attached to the new one, and that one until the
 // sessions of all nodes have: so that nothing is handled as if they were not there. What is held is bounded, in number
 // and in time; beyond that it is refused.
+//
+// Two sources: shard.cpp, shard_presence.cpp (what contacts see of its sessions, and who else must know that).
 #pragma once
 
 #include "actors/context.hpp"
+#include "actors/present_sessions.hpp"
 #include "actors/restart_policy.hpp"
 #include "actors/supervised.hpp"
 #include "protocol/hash.hpp"
@@ -14,11 +17,13 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace xmpp {
@@ -54,6 +59,7 @@ private:
   entry& user_of(const jid& account);
   void ask_to_retire(const jid& account);
   void retired(const msg::retired& x);
+  void unhandled(const msg::unhandled& x);
   user_actor start_user(const jid& account, bool behind_pending);
   void child_failed(const msg::child_failed& x);
 
@@ -89,6 +95,24 @@ private:
   void begin_wait(duty what, std::chrono::milliseconds time);
   void let_through(errc why);
 
+  // -- shard_presence.cpp: what contacts see --
+  struct heir {
+    caf::strong_actor_ptr actor;
+    jid last = {}; ///< Of the pieces it was sent.
+    bool knows_all = false;
+  };
+  void shown(const msg::shown& x);
+  void tell_heirs(const jid& full, bool is_there);
+  bool surprises(const msg::attach& x);
+  void heritage(const msg::heritage& x);
+  void give_heritage_back();
+  void name_heirs(const std::vector<std::pair<std::uint64_t, caf::strong_actor_ptr>>& heirs);
+  void serves_from_now_on();
+  void go_on_bit_by_bit();
+  void pace(const msg::pace& x);
+  void send_piece(heir& to);
+  void tell_vanished(const jid& full);
+
   server_context& server_;
   shard_id index_;
   // Keyed by a view into the user's own address: no second copy of the text.
@@ -116,6 +140,15 @@ private:
   std::unordered_set<std::uint64_t> registering_;         ///< Sessions of this node.
   std::set<std::uint64_t> awaited_;                       ///< Nodes.
   queue held_;                                            ///< While nobody serves it, or not yet.
+  queue left_;                                            ///< By those that leave: it comes before that.
+
+  present_sessions present_;
+  bool knows_presence_ = false; ///< These are all, and not just those that were heard of so far.
+  bool warned_of_presence_ = false;
+  std::uint64_t heritage_term_ = 0, heritage_of_ = 0; ///< Of who said so last.
+  std::map<std::uint64_t, heir> heirs_;               ///< Served here: by node.
+  std::uint64_t paced_term_ = 0;                      ///< A `pace` of that term is under way. 0: none.
+  unsigned grace_ = 0;                                ///< Of these, until the doubtful are gone.
 };
 
 } // namespace xmpp

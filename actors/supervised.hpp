@@ -59,7 +59,7 @@ protected:
     current_ = this;
     guarded([&] { outcome = base::consume(x); });
     if (outcome != caf::invoke_message_result::skipped)
-      handled.fetch_add(1, std::memory_order_relaxed);
+      handled.fetch_add(1, std::memory_order_release);
     return outcome;
   }
 

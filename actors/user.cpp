@@ -3,6 +3,7 @@
 #include "actors/log.hpp"
 #include "actors/random.hpp"
 #include "actors/reactor_unit.hpp"
+#include "actors/remote_messages.hpp"
 #include "actors/trace.hpp"
 #include "persistence/rosters.hpp"
 #include "protocol/delivery.hpp"
@@ -64,6 +65,7 @@ user::behavior_type user::make_behavior() {
         self().detach(x);
         return msg::detached{};
       },
+      [](const msg::vanished& x) { self().vanished(x.full); },
       [](const msg::lookup&) { return self().lookup(); },
       [](const msg::set_credentials& x) { return self().set_credentials(x); },
       [](const msg::remove_account&) { return self().remove_account(); },
@@ -174,13 +176,14 @@ bool user::must_wait(caf::mailbox_element& x) {
     if (content.match_elements<msg::attach>())
       return !content.get_as<msg::attach>(0).again;
     // An answer to what it asked for may have something to tell a session.
-    return is_for_account() || content.match_elements<msg::deliver_for_good>() || x.mid.is_response();
+    return is_for_account() || content.match_elements<msg::deliver_for_good>() ||
+           content.match_elements<msg::vanished>() || x.mid.is_response();
   }
   if (phase_ != phase::ready)
     return false;
   // A session's end must not overtake what it sent before.
   auto is_of_sessions = content.match_elements<msg::sent>() || content.match_elements<msg::detach>() ||
-                        content.match_elements<msg::attach>();
+                        content.match_elements<msg::attach>() || content.match_elements<msg::vanished>();
   return is_of_sessions || (is_removing_ && is_for_account()) ||
          (tidying_ && (is_for_account() || content.match_elements<msg::deliver_for_good>()));
 }
@@ -238,10 +241,24 @@ void user::lose() {
 }
 
 void user::lost() {
+  if (hands_back_) { // All that waited has gone before.
+    send(server_.route.shard(shard_), msg::retired{account_, true});
+    return quit();
+  }
   fail_reads();
   is_busy();
-  send(server_.route.shard(shard_), msg::retired{account_, true});
-  quit();
+  hands_back_ = true;
+  send(this, msg::lose{});
+}
+
+caf::invoke_message_result user::consume(caf::mailbox_element& x) {
+  auto& content = x.content();
+  if (!hands_back_ || content.match_elements<msg::lose>() || content.match_elements<msg::describe>() ||
+      content.match_elements<caf::exit_msg>())
+    return supervised::consume(x);
+  if (!x.mid.is_response() && remote::number_of(content) != 0)
+    send(server_.route.shard(shard_), msg::unhandled{x.sender, x.mid, x.move_content_to_message()});
+  return caf::invoke_message_result::consumed;
 }
 
 void user::note_idleness() {
@@ -379,7 +396,12 @@ errc user::attach_again(const msg::attach& x) {
     bind(x);
     views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
   }
-  if (phase_ == phase::ready && !views_.empty() && takes_messages(views_.back()))
+  auto is_new = is_its_own && !other;
+  if (phase_ == phase::ready && is_new && x.tells && x.available)
+    own_presence({x.presence, full, {}}, views_.size() - 1, false);
+  else if (phase_ == phase::ready && is_new && x.tells)
+    has_gone(full);
+  else if (phase_ == phase::ready && !views_.empty() && takes_messages(views_.back()))
     deliver_offline(views_.size() - 1); // It comes later than was waited for: some may have been stored meanwhile.
   is_gathered(x.session_id);
   estimate_memory();
@@ -402,11 +424,31 @@ void user::detach(const msg::detach& x) {
 
 void user::unknown_has_ended(const msg::detach& x) {
   // Or it was replaced: then somebody else has its name.
-  if (x.was_available && exists_ && !find_session(x.full.resource()) && !server_.sessions.has(x.full)) {
-    note_last_words({});
-    broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
-  }
+  if (x.was_available && exists_ && !find_session(x.full.resource()) && !server_.sessions.has(x.full))
+    has_gone(x.full);
   note_idleness();
+}
+
+void user::vanished(const jid& full) {
+  auto other = find_session(full.resource()); // Its client has come back under the same name.
+  if (!exists_)
+    note_shown(full, false);
+  else if (!other || !views_[*other].available)
+    has_gone(full);
+  if (exists_ && bound_.empty())
+    keep_last_activity();
+  note_idleness();
+}
+
+void user::has_gone(const jid& full) {
+  note_last_words({});
+  broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), full, jid{}});
+  note_shown(full, false);
+}
+
+void user::note_shown(const jid& full, bool is_there) {
+  if (server_.is_in_cluster)
+    send(server_.route.shard(shard_), msg::shown{full, is_there});
 }
 
 void user::end_session(std::size_t index) {
@@ -420,25 +462,27 @@ void user::drop_session(std::size_t index) {
   auto view = std::move(views_[index]);
   views_.erase(views_.begin() + std::ptrdiff_t(index));
   bound_.erase(bound_.begin() + std::ptrdiff_t(index));
-  if (view.available) {
-    note_last_words({});
-    broadcast({xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), view.full, jid{}});
-  }
+  if (view.available)
+    has_gone(view.full);
   if (bound_.empty() && anonymous_) { // Nothing of it may stay.
     anonymous_ = false;
     remove_everything([](errc) {});
   } else if (bound_.empty() && exists_) {
-    if (!last_activity_)
-      note_last_words({});
-    last_activity_->ms = now_ms();
-    auto changes = write_set{};
-    accounts::put_last_activity(changes, place(), *last_activity_);
-    commit(std::move(changes), [](errc) {});
+    keep_last_activity();
   }
   if (offline_flush_to_ == dropped) // What becomes of the page that it has shows first.
     offline_flush_to_ = next_for_offline(dropped);
   estimate_memory();
   note_idleness();
+}
+
+void user::keep_last_activity() {
+  if (!last_activity_)
+    note_last_words({});
+  last_activity_->ms = now_ms();
+  auto changes = write_set{};
+  accounts::put_last_activity(changes, place(), *last_activity_);
+  commit(std::move(changes), [](errc) {});
 }
 
 /// The status that the account's last unavailable presence left (XEP-0012, 4).
@@ -582,6 +626,21 @@ void user::read(std::function<void(const reader&, msg::was_read&)> read, read_co
   note_idleness();
 }
 
+void user::when_current(continuation then) {
+  if (!server_.is_in_cluster)
+    return then(errc::none);
+  auto ticket = next_ticket_++;
+  auto told = [then = std::move(then)](const msg::was_read& x) {
+    then(x.failure == errc::none ? errc::none : errc::remote_server_timeout);
+  };
+  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(told), turn_});
+  server_.replicas[shard_]->read_index([self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<void>& how) {
+    auto answer = msg::was_read{ticket};
+    answer.failure = how.code();
+    send_from_here(self, std::move(answer));
+  });
+}
+
 void user::fail_reads() {
   for (auto& [ticket, one] : std::exchange(reads_, {})) {
     held_bytes_ -= one.bytes;
@@ -608,19 +667,29 @@ void user::was_read(const msg::was_read& x) {
 // -- the account itself ----------------------------------------------------------------------------------------------
 
 caf::result<msg::found> user::lookup() {
+  auto promise = make_response_promise<msg::found>();
+  when_current([this, promise](errc failure) mutable {
+    if (failure == errc::none)
+      look_up(std::move(promise));
+    else
+      promise.deliver(msg::found{failure});
+  });
+  return promise;
+}
+
+void user::look_up(caf::typed_response_promise<msg::found> promise) {
   auto answer = msg::found{};
   answer.exists = exists_;
   answer.enabled = !disabled_;
   answer.created_ms = created_ms_;
   if (!exists_) {
     note_idleness();
-    return answer;
+    return promise.deliver(std::move(answer));
   }
   if (!credentials_.empty()) {
     answer.credentials = std::exchange(credentials_, {});
-    return answer;
+    return promise.deliver(std::move(answer));
   }
-  auto promise = make_response_promise<msg::found>();
   read(
       [at = place()](const reader& from, msg::was_read& to) {
         auto record = accounts::find(from, at);
@@ -633,7 +702,6 @@ caf::result<msg::found> user::lookup() {
         answer.credentials = x.value.value_or(std::string{});
         promise.deliver(std::move(answer));
       });
-  return promise;
 }
 
 caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {

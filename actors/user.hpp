@@ -56,6 +56,7 @@ protected:
   void on_stop(const std::string& reason) override;
   msg::description describe() const override;
   bool must_wait(caf::mailbox_element& x) override;
+  caf::invoke_message_result consume(caf::mailbox_element& x) override;
 
 private:
   /// In a handler of `make_behavior`.
@@ -100,6 +101,13 @@ private:
   void unknown_has_ended(const msg::detach& x);
   /// Drops it, and waits for nothing of it.
   void end_session(std::size_t index);
+  /// Contacts see it, and it has gone down with who knew of it.
+  void vanished(const jid& full);
+  void has_gone(const jid& full);
+  /// To who else must know what contacts see. Before they are told that it is there, after they are told it is not: who
+  /// hears only one of both tells them once too often rather than never.
+  void note_shown(const jid& full, bool is_there);
+  void keep_last_activity();
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
   void note_last_words(std::string status);
@@ -150,11 +158,15 @@ private:
   using read_continuation = std::function<void(const msg::was_read&)>;
   /// Runs `read` where it may wait for the disk, behind all own changes.
   void read(std::function<void(const reader&, msg::was_read&)> read, read_continuation then);
+  /// Runs when memory is known to be what all agree on; with an error if another node may serve the account by now,
+  /// which this one need not have noticed: it may have stood still, or be cut off.
+  void when_current(continuation then);
   void was_read(const msg::was_read& x);
   void fail_reads();
 
   // -- user.cpp: the account itself --
   caf::result<msg::found> lookup();
+  void look_up(caf::typed_response_promise<msg::found> promise);
   caf::result<msg::outcome> set_credentials(const msg::set_credentials& x);
   caf::result<msg::outcome> remove_account();
   /// `goodbye`, if any, goes out before the streams end.
@@ -223,7 +235,7 @@ private:
   void send_presence_to(const jid& contact, bool unavailable, const blocklist* blocks);
 
   // -- user_roster.cpp --
-  void roster_get(const stanza& x, std::size_t session);
+  void roster_get(const stanza& x);
   void roster_set(const stanza& x);
   void roster_remove(const stanza& x, const jid& contact);
   void roster_erase(const stanza& x, const jid& contact);
@@ -241,9 +253,11 @@ private:
   void handle(const msg::sent& x);
   void handle_checked(const msg::sent& x);
   void forward(const stanza& x);
+  void forward_from(std::uint64_t node, const stanza& x);
   /// Whether the hooks on what a client sends let it pass; else it has been answered. It may have become another one.
   bool passes_hooks(stanza& x);
   void answer(const stanza& x);
+  void answer_now(const stanza& x);
   void answer_with(const stanza& x, std::optional<std::string> record);
   void change_password(const stanza& x, const stanza& reply, std::string password);
   void set_blocks(const stanza& x, const stanza& reply, blocklist next, const element& push);
@@ -257,6 +271,7 @@ private:
   bool would_retire_ = false;        ///< And has said so.
   bool reload_when_drained_ = false; ///< A commit failed: memory is ahead of the store.
   bool loses_ = false;               ///< Somebody else serves the account; only what is under way is left.
+  bool hands_back_ = false;          ///< And nothing of that is: what waits in the mailbox is for who serves it next.
   std::uint16_t gathering_ends_ = 0; ///< Messages under way that end a gathering; only the last one's is this one.
   std::uint64_t offline_flush_ = 0;  ///< The ticket of the one under way. 0: none.
   /// The number of the session that gets them; or that gets the rest, when the one that has a page is gone. 0: nobody

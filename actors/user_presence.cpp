@@ -1,5 +1,7 @@
 // USER: presence and probes (RFC 6121, 4).
 
+#include "actors/spread.hpp"
+#include "actors/trace.hpp"
 #include "actors/user.hpp"
 #include "protocol/delivery.hpp"
 #include "protocol/namespaces.hpp"
@@ -48,9 +50,13 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
   view.priority = priority;
   view.presence = view.available ? x.tree : element{};
   auto full = view.full;
+  if (view.available && !was_available)
+    note_shown(full, true);
   if (effects.broadcast)
     broadcast(x);
   if (!view.available) {
+    if (was_available)
+      note_shown(full, false);
     auto status = x.child("status", ns::client);
     note_last_words(status ? status.text() : std::string{});
     to_session(session, stanza{x.tree, full, full}); // RFC 6121, 4.5.2: also to the one that goes
@@ -62,11 +68,19 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
         to_session(session, {views_[i].presence, views_[i].full, full});
     if (!roster_.items.empty()) {
       auto probe = presence_of(stanza_type::probe, full, {});
+      auto far = spread{server_};
       for (auto& item : roster_.items)
         if (has_to(item.subscription) && !(blocks_ && blocks_->is_blocked(item.contact))) {
           probe.to = item.contact;
-          route(probe);
+          if (!far.takes(item.contact))
+            route(probe);
+          else
+            trace::note(trace::station::routed, "user", account_, probe);
         }
+      for (auto& to : far.send(probe)) {
+        probe.to = to;
+        route(probe);
+      }
     }
   }
   if (effects.show_requests)
@@ -77,11 +91,20 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
 
 void user::broadcast(const stanza& x) {
   auto copy = x;
+  auto far = spread{server_};
   for (auto& item : roster_.items) {
     if (!has_from(item.subscription) || (blocks_ && blocks_->is_blocked(item.contact)) ||
         is_leaving(item.contact.text()))
       continue;
     copy.to = item.contact;
+    auto is_hidden = server_.far && blocks_ && !blocks_->resources_of(item.contact).empty();
+    if (is_hidden || !far.takes(item.contact))
+      show(copy);
+    else
+      trace::note(trace::station::routed, "user", account_, copy);
+  }
+  for (auto& to : far.send(copy)) {
+    copy.to = to;
     show(copy);
   }
   for (auto i = std::size_t{0}; i < views_.size(); ++i)

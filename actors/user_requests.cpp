@@ -1,6 +1,7 @@
 // USER: what its own sessions ask of it, the account's iq, and what the extensions decide about them.
 
 #include "actors/log.hpp"
+#include "actors/remote.hpp"
 #include "actors/trace.hpp"
 #include "actors/user.hpp"
 #include "actors/user_context.hpp"
@@ -69,7 +70,7 @@ void user::handle_checked(const msg::sent& x) {
   case stanza_kind::iq:
     if (x.what.payload().ns() != ns::roster)
       return answer(x.what);
-    return x.what.type == stanza_type::get ? roster_get(x.what, *session) : roster_set(x.what);
+    return x.what.type == stanza_type::get ? roster_get(x.what) : roster_set(x.what);
   }
 }
 
@@ -97,13 +98,41 @@ void user::forward(const stanza& x) {
     return note_idleness();
   if (x.to.bare_text() == account_.text())
     return deliver(x);
+  auto session = find_session(x.from.resource());
+  if (auto node = session ? bound_[*session].node : 0; node != 0 && server_.far)
+    return forward_from(node, x);
   if (x.kind == stanza_kind::presence)
     return show(x);
   route(x);
 }
 
+/// By its session's node, which is where the session's next stanza goes from: who serves the recipient may be known
+/// there and not yet here, and then that one would come first.
+void user::forward_from(std::uint64_t node, const stanza& x) {
+  auto way = server_.far->shard(node, server_.route.shard_of(x.to));
+  auto hidden = blocks_ && x.kind == stanza_kind::presence ? blocks_->resources_of(x.to) : std::vector<jid>{};
+  if (hidden.empty())
+    send(way, msg::deliver{x});
+  else
+    send(way, msg::show{x, std::move(hidden)});
+}
+
 /// An iq for the account, from its own sessions or from anybody.
 void user::answer(const stanza& x) {
+  if (x.type != stanza_type::get) // A change shows by itself whether this is still the account's node.
+    return answer_now(x);
+  auto is_own = x.from.bare_text() == account_.text();
+  before_next_ += is_own;
+  when_current([this, x, is_own](errc failure) {
+    before_next_ -= is_own;
+    if (failure == errc::none)
+      answer_now(x);
+    else
+      refuse(x, failure);
+  });
+}
+
+void user::answer_now(const stanza& x) {
   if (record_for(x, iq_rule::at_account).empty())
     return answer_with(x, std::nullopt);
   // A change of what is read must be under way before the next one reads it.

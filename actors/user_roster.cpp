@@ -33,14 +33,23 @@ roster_limits limits_of(const host* home) {
 
 } // namespace
 
-void user::roster_get(const stanza& x, std::size_t session) {
-  views_[session].interested = true;
-  // What is not committed yet is not shown yet; and what changes from here on comes as pushes behind this.
-  after_commits([this, x, answer = roster_result(x, roster_)](errc failure) {
+void user::roster_get(const stanza& x) {
+  ++before_next_;
+  when_current([this, x](errc failure) {
+    --before_next_;
     if (failure != errc::none)
       return refuse(x, failure);
-    if (auto i = find_session(x.from.resource()))
-      to_session(*i, answer);
+    auto session = find_session(x.from.resource());
+    if (!session)
+      return;
+    views_[*session].interested = true;
+    // What is not committed yet is not shown yet; and what changes from here on comes as pushes behind this.
+    after_commits([this, x, answer = roster_result(x, roster_)](errc failure) {
+      if (failure != errc::none)
+        return refuse(x, failure);
+      if (auto i = find_session(x.from.resource()))
+        to_session(*i, answer);
+    });
   });
 }
 

@@ -67,10 +67,8 @@ public:
   result<void> read_after(std::function<void(const reader&)> f) override;
   result<void> read(std::function<void(const reader&)> f) override;
   const reader& cached() const noexcept override;
-
-  /// Runs `done` when the state here has all that was acknowledged anywhere before this call; `not_leader` when this is
-  /// not the leader, or is no longer.
-  void read_index(std::function<void(result<void>)> done);
+  /// `not_leader` when this is not the leader, or is no longer.
+  void read_index(std::function<void(result<void>)> done) override;
 
   void receive(raft::member_id from, std::string bytes);
   leadership who_leads() const; ///< As of the last turn.

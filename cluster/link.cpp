@@ -607,6 +607,7 @@ void links::hub::go_up(session& x) {
   x.stage = stage::up;
   link->set_deadline(0, "");
   link->expect(options_.frame_bytes_max);
+  link->set_silence_max(options_.silent_ms);
   who->up = link.get();
   if (who->dialing == link.get())
     who->dialing = nullptr;

@@ -8,7 +8,8 @@
 //   waits goes out in as few records and writes as hold it, urgent frames first.
 // - Between `on_up` and `on_down` the order within a channel holds, and what was taken may be lost at the end only:
 //   with `on_down` all that waited is gone.
-// - A peer is down when its connection ends, or when nothing was heard of it for `silent_ms`.
+// - A peer is down when its connection ends, or when nothing was heard of it for `silent_ms`; what comes later is not
+//   looked at.
 // - Both sides dial until one connection stands. Of two, the node with the lower id says which one is used: the first,
 //   unless the peer has begun anew since.
 #pragma once

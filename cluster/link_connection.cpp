@@ -82,6 +82,9 @@ bool link_connection::finish_connect() {
 }
 
 void link_connection::receive() {
+  // We may have stood still: then this comes before any timer that would say so.
+  if (auto silent_ms = home_.now_ms() - heard_ms_; silence_max_ms_ != 0 && silent_ms >= silence_max_ms_)
+    return end("nothing heard for " + std::to_string(silent_ms) + " ms");
   auto n = ::recv(fd_.get(), home_.scratch(), net::reactor::scratch_bytes, MSG_DONTWAIT);
   if (n < 0) {
     if (errno != EAGAIN && errno != EINTR)

@@ -63,6 +63,9 @@ public:
   void set_deadline(std::uint32_t delay_ms, const char* why);
   /// Frames of up to so many bytes from now on.
   void expect(std::size_t frame_bytes_max) { reader_.set_bytes_max(frame_bytes_max); }
+  /// What comes after so long a silence is not looked at: the connection ends. The peer has given us up by then, and
+  /// others may have done meanwhile what it had asked of us.
+  void set_silence_max(std::uint32_t ms) { silence_max_ms_ = ms; }
 
   const net::mutual_tls& tls() const noexcept { return tls_; }
   const net::address& peer() const noexcept { return peer_; }
@@ -97,6 +100,7 @@ private:
   net::timer_id timer_ = 0;
   const char* deadline_why_ = "";
   std::uint64_t heard_ms_;
+  std::uint32_t silence_max_ms_ = 0; ///< 0: any.
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
 };

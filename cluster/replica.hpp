@@ -19,6 +19,9 @@ public:
   /// all will be. Commands are applied in the order they were submitted. Errors as in `writer::submit`.
   virtual result<void> submit(const command& x, writer::completion done) = 0;
 
+  /// Runs `done` when the state here has all that was acknowledged anywhere before this call, or with an error: another
+  /// member may lead. Of a group's only member: at once.
+  virtual void read_index(std::function<void(result<void>)> done) { done({}); }
   /// Reads the state behind everything that was submitted here before.
   virtual result<void> read_after(std::function<void(const reader&)> f) = 0;
   /// Reads what may need the disk.

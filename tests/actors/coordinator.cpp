@@ -337,6 +337,20 @@ BOOST_AUTO_TEST_CASE(tells_a_shard_that_this_node_serves_it_and_whose_sessions_i
     BOOST_TEST((said<control::leads>(node_id(to)).back().terms == std::map<shard_id, std::uint64_t>{{0, 4}}));
 }
 
+BOOST_AUTO_TEST_CASE(tells_a_shard_who_may_serve_it_next) {
+  agreed.state.shards.at(0).replicas = {11, 12};
+  begins_as_a_member();
+  link(13, true);
+  leads(0, 4);
+  BOOST_REQUIRE(here->served.size() == 1u);
+  BOOST_REQUIRE(here->served[0].heirs.size() == 1u);
+  BOOST_TEST(here->served[0].heirs[0].first == 12u);
+  link(12, false);
+  BOOST_TEST(here->served.back().heirs.empty());
+  link(12, true);
+  BOOST_TEST(here->served.back().heirs.size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(tells_a_shard_and_the_others_when_this_node_leads_it_no_more) {
   begins_as_a_member();
   leads(0, 4);

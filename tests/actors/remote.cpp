@@ -39,6 +39,7 @@ struct shard_history {
   std::vector<msg::show> shown;
   std::vector<caf::typed_response_promise<msg::outcome>> held; ///< Of deliver_for_good.
   std::vector<msg::registered> registered;
+  std::vector<msg::heritage> heritage;
   user_actor user; ///< Look-ups are delegated to it, when there is one.
 };
 
@@ -73,9 +74,13 @@ shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::sha
       },
       [](const msg::may_retire&) {},
       [](const msg::retired&) {},
+      [](const msg::unhandled&) {},
       [](const msg::served&) {},
       [to](const msg::registered& x) { to->registered.push_back(x); },
       [](const msg::waited&) {},
+      [](const msg::shown&) {},
+      [to](const msg::heritage& x) { to->heritage.push_back(x); },
+      [](const msg::pace&) {},
       [](const msg::tick&) {},
       [](const msg::child_failed&) {},
       [self](const msg::verdict&) { self->quit(); },
@@ -101,6 +106,7 @@ struct two_nodes {
     std::map<std::uint64_t, session_actor> sessions;
     std::vector<lost_stanza> lost;
     std::vector<std::string> refused;
+    int losses = 0; ///< That others told of.
     std::unique_ptr<remote::exchange> exchange;
   };
 
@@ -140,6 +146,7 @@ struct two_nodes {
     calls.on_refused = [&x](remote::node_id, const std::string& summary, const error& why) {
       x.refused.push_back(summary + ": " + why.text);
     };
+    calls.on_loss = [&x] { ++x.losses; };
     calls.clock_ms = [this] { return now_ms; };
     x.exchange = std::make_unique<remote::exchange>(
         x.world.system(), remote::exchange_options{self, shards, outstanding_max, 30'000}, std::move(calls));
@@ -278,6 +285,34 @@ BOOST_FIXTURE_TEST_CASE(a_fan_out_reaches_each_target_once, two_nodes) {
   BOOST_TEST(b.history->shown[0].hidden_from.size() == 1u);
   is_up = false;
   BOOST_TEST((a.exchange->send(b_id, {what, {juliet}}).code() == errc::remote_server_timeout));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_fan_out_keeps_its_place_among_single_stanzas, two_nodes) {
+  a.world.send(shard_at_b(juliet), msg::deliver{chat("1")});
+  BOOST_TEST(a.exchange->send(b_id, {chat("2"), {juliet}}).has_value());
+  a.world.send(shard_at_b(juliet), msg::deliver{chat("3")});
+  settle();
+  auto expected =
+      std::vector<std::string>{"1 to juliet@capulet.lit", "2 to juliet@capulet.lit", "3 to juliet@capulet.lit"};
+  BOOST_TEST(b.history->seen == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_loss_elsewhere_is_told, two_nodes) {
+  a.exchange->send(b_id, remote::loss{});
+  settle();
+  BOOST_TEST(b.losses == 1);
+  BOOST_TEST(a.losses == 0);
+  BOOST_TEST(b.refused.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_contacts_see_is_said_to_the_shard, two_nodes) {
+  auto index = shard_of(romeo);
+  a.world.send(a.exchange->shard(b_id, index), msg::heritage{index, a_id, 7, true, false, {romeo}, {}});
+  settle();
+  BOOST_TEST_REQUIRE(b.history->heritage.size() == 1u);
+  auto& got = b.history->heritage[0];
+  BOOST_TEST((got.shard == index && got.node == a_id && got.term == 7u && got.begins && !got.ends));
+  BOOST_TEST((got.there == std::vector<jid>{romeo}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_turn_lasts_until_the_account_elsewhere_lets_go, two_nodes) {

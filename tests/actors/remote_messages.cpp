@@ -87,6 +87,10 @@ struct fields {
   std::string operator()(const msg::registered& x) const {
     return joined(x.node, x.term);
   } // its shard is the envelope's
+  std::string operator()(const msg::heritage& x) const {
+    return joined(x.node, x.term, x.begins, x.ends, same(x.there), same(x.gone));
+  }
+  std::string operator()(const remote::loss&) const { return {}; }
   std::string operator()(const msg::outcome& x) const { return joined(x.failure, x.text); }
   std::string operator()(const msg::attached& x) const { return joined(x.failure, x.full, same(x.blocks)); }
   std::string operator()(const msg::detached&) const { return {}; }
@@ -182,6 +186,10 @@ public:
       return msg::blocks_changed{any_blocks()};
     case 21:
       return msg::registered{0, number(), number()};
+    case 22:
+      return msg::heritage{0, number(), number(), flip(), flip(), any_jids(), any_jids()};
+    case 23:
+      return remote::loss{};
     default: {
       auto x = remote::fan_out{any_stanza(), any_jids(), flip(), any_jids()};
       x.what.to = {};
@@ -193,11 +201,11 @@ public:
   /// A target that such a message may have.
   remote::envelope envelope(std::size_t index) {
     auto out = remote::envelope{};
-    out.to = {index <= 8 || index == 21 ? kind::shard
-              : index <= 15             ? kind::request
-              : index <= 19             ? kind::session
-                                        : kind::router,
-              index == 20 ? 0 : number()};
+    out.to = {index <= 8 || index == 21 || index == 22 ? kind::shard
+              : index <= 15                            ? kind::request
+              : index <= 19                            ? kind::session
+                                                       : kind::router,
+              index == 20 || index == 23 ? 0 : number()};
     if (remote::answer_to(remote::number_of(message(index))) != 0 && flip()) {
       out.request = number() | 1;
       out.asker = number() | 1;
@@ -285,7 +293,8 @@ BOOST_AUTO_TEST_CASE(what_an_actor_was_sent_is_the_same_frame) {
   auto random = generator{2};
   for (auto i = std::size_t{0}; i < generator::kinds; ++i) {
     auto what = random.message(i);
-    if (std::holds_alternative<remote::turn_over>(what) || std::holds_alternative<remote::fan_out>(what))
+    if (std::holds_alternative<remote::turn_over>(what) || std::holds_alternative<remote::fan_out>(what) ||
+        std::holds_alternative<remote::loss>(what))
       continue;
     if (std::holds_alternative<remote::failure>(what))
       what = remote::failure{remote::failure::family::caf, 4};

@@ -1,77 +1,14 @@
 // Who serves a shard changes: the shard's part of it.
-#include "actors/shard.hpp"
-#include "tests/actors/stand_ins.hpp"
+#include "tests/actors/shard_of_a_cluster.hpp"
 
 #include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <utility>
 
 using namespace xmpp;
 using namespace xmpp::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-struct shard_of_a_cluster : server_fixture {
-  const jid romeo = "romeo@example.com"_jid, juliet = "juliet@example.com"_jid;
-  const jid garden = romeo.with_resource("garden");
-  shard_actor it;
-  std::shared_ptr<shard_history> elsewhere = std::make_shared<shard_history>();
-  shard_actor there = system().spawn(remembering_shard, elsewhere);
-  std::shared_ptr<session_history> history = std::make_shared<session_history>();
-  session_actor client = session(history);
-
-  shard_of_a_cluster() : server_fixture(true) {
-    server.self = 1;
-    put_account(romeo);
-    put_account(juliet);
-    it = system().spawn<shard>(parent, std::ref(server), shard_id{0});
-    server.route.set(0, it);
-    settle();
-  }
-  ~shard_of_a_cluster() {
-    if (server.sessions.has(garden))
-      server.sessions.remove(garden, client);
-    ends(it);
-  }
-
-  void served_here(std::uint64_t term, std::vector<std::uint64_t> awaited = {}) {
-    send(it, msg::served{1, term, {}, std::move(awaited)});
-  }
-  void served_there(std::uint64_t term) {
-    send(it, msg::served{2, term, caf::actor_cast<caf::strong_actor_ptr>(there)});
-  }
-  void served_by_nobody() { send(it, msg::served{}); }
-
-  void message(const std::string& id, const jid& to) {
-    auto from = juliet.with_resource("balcony");
-    send(it, msg::deliver{stanza_of("<message type='chat' id='" + id + "'><body>x</body></message>", from, to)});
-  }
-  msg::attach again() {
-    auto x = attach_of(garden, client);
-    x.session_id = server.session_number(client->id());
-    x.again = x.available = true;
-    return x;
-  }
-  /// Bound here, and its session in the node's table.
-  void binds() {
-    auto x = again();
-    x.again = false;
-    asks<msg::attached>(it, x);
-    works();
-    server.sessions.add(garden, client);
-    auto presence = msg::sent{stanza_of("<presence/>", garden, {}), x.session_id};
-    send(it, presence);
-    works();
-  }
-  std::string duty() { return asks<msg::description>(it, msg::describe{})->value->fields.at(3).second; }
-  std::size_t delivered(std::string_view part) const {
-    auto out = std::size_t{0};
-    for (auto& one : history->delivered)
-      out += one.serialize().find(part) != std::string::npos ? 1 : 0;
-    return out;
-  }
-};
-
-} // namespace
 
 BOOST_FIXTURE_TEST_SUITE(a_shard_of_a_cluster, shard_of_a_cluster)
 
@@ -201,6 +138,35 @@ BOOST_AUTO_TEST_CASE(keeps_the_order_when_its_users_leave) {
   BOOST_TEST((elsewhere->order == std::vector<std::string>{"attach", "registered", "1"}));
 }
 
+BOOST_AUTO_TEST_CASE(takes_back_what_its_users_have_not_handled) {
+  served_here(1);
+  message("1", romeo); // Its user loads.
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  message("2", romeo);
+  BOOST_TEST(!store.waiting.empty());
+  served_by_nobody();
+  message("3", romeo);
+  served_there(2);
+  message("4", romeo);
+  BOOST_TEST((elsewhere->order == std::vector<std::string>{"registered", "1", "2", "3", "4"}));
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->credentials == "of the next");
+}
+
+BOOST_AUTO_TEST_CASE(refuses_what_its_users_have_not_handled_as_all_else) {
+  served_here(1);
+  binds();
+  message("1", juliet); // Its user loads.
+  caf::anon_send(it, msg::deliver{stanza_of("<message type='chat' id='2'/>", garden, juliet)});
+  auto found = asks<msg::found>(it, msg::lookup{juliet});
+  served_by_nobody();
+  BOOST_TEST(!found->has_come());
+  passes(1500ms);
+  BOOST_TEST(found->failed);
+  BOOST_TEST(delivered("id='2'") == 1u);
+  BOOST_TEST(history->has_been_sent("remote-server-timeout"));
+}
+
 BOOST_AUTO_TEST_CASE(does_not_wait_for_ever_for_its_users_to_leave) {
   served_here(1);
   binds();
@@ -221,6 +187,55 @@ BOOST_AUTO_TEST_CASE(tells_its_node_of_sessions_that_end_while_it_asks_them) {
   asks<msg::detached>(it, msg::detach{garden, server.session_number(client->id())});
   passes(0s);
   BOOST_TEST(duty() == "forwards");
+}
+
+BOOST_AUTO_TEST_CASE(shows_nothing_before_the_others_agree_that_it_still_serves) {
+  served_here(1);
+  binds();
+  store.asks_others = true;
+  auto own = server.session_number(client->id());
+  send(it, msg::sent{stanza_of("<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>", garden, {}), own});
+  send(it, msg::sent{stanza_of("<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='nurse@example.com'/>"
+                               "</query></iq>",
+                               garden, {}),
+                     own});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  BOOST_TEST(!history->has_been_sent("id='g'"));
+  BOOST_TEST(!history->has_been_sent("id='s'")); // Stanzas are handled in their order.
+  BOOST_TEST(!found->value.has_value());
+  BOOST_REQUIRE(store.asking.size() == 2u);
+  for (auto& one : store.asking)
+    one({});
+  works();
+  BOOST_TEST(history->has_been_sent("id='g'"));
+  BOOST_TEST(history->has_been_sent("id='s'"));
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST(found->value->exists);
+}
+
+BOOST_AUTO_TEST_CASE(refuses_what_it_would_show_when_another_node_may_serve_by_now) {
+  served_here(1);
+  binds();
+  store.asks_others = true;
+  auto own = server.session_number(client->id());
+  send(it, msg::sent{stanza_of("<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>", garden, {}), own});
+  send(it, msg::sent{stanza_of("<iq type='get' id='v'><vCard xmlns='vcard-temp'/></iq>", garden, garden.bare()), own});
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  works();
+  for (auto round = 0; round < 2; ++round) {
+    for (auto& one : std::exchange(store.asking, {}))
+      one(errc::not_leader);
+    works();
+  }
+  for (auto id : {"id='g'", "id='v'"})
+    BOOST_TEST(std::ranges::any_of(history->delivered, [&](auto& x) {
+      auto text = x.serialize();
+      return text.find(id) != std::string::npos && text.find("remote-server-timeout") != std::string::npos;
+    }));
+  BOOST_REQUIRE(found->value.has_value());
+  BOOST_TEST((found->value->failure == errc::remote_server_timeout));
+  BOOST_TEST(store.asking.empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -91,6 +91,8 @@ struct shard_history {
   std::vector<std::string> retired, stayed, sent, detached;
   std::vector<msg::registered> registered;
   std::vector<msg::served> served;
+  std::vector<msg::heritage> heritage;
+  std::vector<std::string> shown; ///< `+` available, `-` no more.
   std::vector<std::string> order; ///< Of what came.
   int lookups = 0, attached = 0;
   errc for_good = errc::none;  ///< What becomes of what is to be,
@@ -139,12 +141,19 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             self->send(caf::actor_cast<user_actor>(self->current_sender()), msg::retire{});
           },
           [to](const msg::retired& x) { (x.has_ended ? to->retired : to->stayed).emplace_back(x.account.text()); },
+          [](const msg::unhandled&) {},
           [to](const msg::served& x) { to->served.push_back(x); },
           [to](const msg::registered& x) {
             to->registered.push_back(x);
             to->order.emplace_back("registered");
           },
           [](const msg::waited&) {},
+          [to](const msg::shown& x) { to->shown.push_back((x.is_there ? "+" : "-") + std::string{x.full.text()}); },
+          [to](const msg::heritage& x) {
+            to->heritage.push_back(x);
+            to->order.emplace_back("heritage");
+          },
+          [](const msg::pace&) {},
           [to](const msg::tick&) { // Now it is done.
             for (auto& one : std::exchange(to->held, {}))
               one.deliver(msg::outcome{to->for_good});
@@ -173,6 +182,8 @@ struct simulated_store {
   };
   std::deque<work> waiting;
   std::uint64_t index = 0;
+  bool asks_others = false; ///< Reads of the index wait in `asking`.
+  std::vector<std::function<void(result<void>)>> asking;
 };
 
 class simulated_reader final : public reader {
@@ -215,6 +226,12 @@ public:
     of_.waiting.push_back({x.encode(), std::move(done), {}});
     return {};
   }
+  void read_index(std::function<void(result<void>)> done) override {
+    if (of_.asks_others)
+      of_.asking.push_back(std::move(done));
+    else
+      done({});
+  }
   result<void> read_after(std::function<void(const reader&)> f) override { return read(std::move(f)); }
   result<void> read(std::function<void(const reader&)> f) override {
     of_.waiting.push_back({{}, {}, std::move(f)});
@@ -227,7 +244,7 @@ private:
   simulated_reader cached_;
 };
 
-// -- a server of one shard --
+// -- a server, of one shard if nothing else is said --
 
 struct server_fixture : actor_fixture {
   simulated_store store;
@@ -236,8 +253,9 @@ struct server_fixture : actor_fixture {
   caf::strong_actor_ptr parent = caf::actor_cast<caf::strong_actor_ptr>(overseer(failures));
   config options;
 
-  explicit server_fixture(bool is_in_cluster = false) : server{1, 1, is_in_cluster} {
-    server.replicas.push_back(std::make_unique<simulated_replica>(store));
+  explicit server_fixture(bool is_in_cluster = false, std::uint32_t shards = 1) : server{shards, 1, is_in_cluster} {
+    while (server.replicas.size() < shards)
+      server.replicas.push_back(std::make_unique<simulated_replica>(store));
     server.domains = {"example.com"};
     options.hosts.emplace_back().name = "example.com";
     configure();

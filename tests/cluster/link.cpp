@@ -256,6 +256,18 @@ BOOST_FIXTURE_TEST_CASE(a_silent_peer_is_down_after_its_time_and_linked_again_wh
   BOOST_TEST(high.downs.size() == 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_a_node_finds_after_it_stood_still_is_not_looked_at, pair_apart) {
+  turns_apart = false;
+  BOOST_TEST(low.links->send(high.id, channel::normal, "too late"));
+  BOOST_TEST(until([&] { return !low.downs.empty(); }, 5'000));
+  turns_apart = true;
+  BOOST_TEST(until([&] { return are_linked(low, high); }, 5'000));
+  BOOST_TEST(low.links->send(high.id, channel::normal, "in time"));
+  settle();
+  BOOST_REQUIRE(high.frames.size() == 1u);
+  BOOST_TEST(high.frames[0].bytes == "in time");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_pause_shorter_than_that_is_nothing, pair_apart) {
   for (auto i = 0; i < 5; ++i) {
     turns_apart = false;
