@@ -111,6 +111,9 @@ public:
   /// Reads that don't wait.
   const reader& cached() const noexcept;
 
+  /// For what the store does from any thread.
+  const store& opened() const noexcept;
+
   storage_health health() const;
 
   /// Replaces the option; soon looked at.
