@@ -94,9 +94,10 @@ coordinator::behavior_type coordinator::make_behavior() {
           links.push_back({self_id(), one.node, one.is_up, waiting,
                            one.round_trip_us == 0 ? std::nullopt : std::optional{one.round_trip_us}});
         }
-        return msg::cluster_seen{std::make_shared<const cluster::state>(agreed_),
-                                 std::make_shared<const cluster::status::report>(
-                                     report_of(agreed_, seen_.seen(steady_ms()), links, now_ms()))};
+        auto seen = std::make_shared<const cluster::observed>(seen_.seen(steady_ms()));
+        return msg::cluster_seen{
+            std::make_shared<const cluster::state>(agreed_),
+            std::make_shared<const cluster::status::report>(report_of(agreed_, *seen, links, now_ms())), seen};
       },
       [this](const msg::tick&) {
         delayed_send(this, tick_time, msg::tick{});

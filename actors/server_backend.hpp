@@ -25,6 +25,7 @@ public:
   result<std::shared_ptr<const cluster::state>> cluster_state() override;
   result<cluster::applied> cluster_ask(cluster::command what) override;
   result<std::string> cluster_invite(std::uint32_t valid_s) override;
+  result<backup_source> source_of_backup() override;
   fields log_levels() override;
   result<void> set_log_level(const std::string& component, const std::string& level) override;
   fields settings() override;

@@ -3,6 +3,7 @@
 
 #include "cluster/placement_status.hpp"
 #include "cluster/system_state.hpp"
+#include "persistence/backup.hpp"
 #include "protocol/error.hpp"
 #include "protocol/jid.hpp"
 
@@ -54,6 +55,9 @@ public:
   virtual result<cluster::applied> cluster_ask(cluster::command) { return errc::item_not_found; }
   /// The text of a new join token. Secret.
   virtual result<std::string> cluster_invite(std::uint32_t /*valid_s*/) { return errc::item_not_found; }
+
+  /// The shards that have a replica here. What each is of is the caller's to read, on its own thread.
+  virtual result<backup_source> source_of_backup() { return errc::item_not_found; }
 
   // -- running --
   /// Component and its level, all components.

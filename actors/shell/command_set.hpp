@@ -15,6 +15,7 @@ std::vector<command> live_commands();
 std::vector<command> account_commands();
 std::vector<command> server_commands();
 std::vector<command> cluster_commands();
+std::vector<command> backup_commands();
 
 inline constexpr actor_kind all_kinds[] = {actor_kind::server, actor_kind::supervisor, actor_kind::shard,
                                            actor_kind::user,   actor_kind::session,    actor_kind::listener,

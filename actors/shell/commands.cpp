@@ -21,7 +21,8 @@ std::vector<command> make_table() {
                                    .words = {completes::command, completes::command},
                                    .words_max = 2,
                                    .run = help}};
-  for (auto part : {actor_commands(), live_commands(), account_commands(), cluster_commands(), server_commands()})
+  for (auto part : {actor_commands(), live_commands(), account_commands(), cluster_commands(), backup_commands(),
+                    server_commands()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }
