@@ -1,5 +1,6 @@
 #include "actors/cli.hpp"
 
+#include "actors/backup_commands.hpp"
 #include "actors/check.hpp"
 #include "actors/cluster_commands.hpp"
 #include "actors/random.hpp"
@@ -424,6 +425,35 @@ int join_cluster(const config& options, const std::string& given, const std::str
   return change_cluster(options, [&](auto& x, auto& typed) { return cluster_join(x, *token, replaces, typed); });
 }
 
+// -- backup ----------------------------------------------------------------------------------------------------------
+
+int print(const result<std::string>& said) {
+  if (!said)
+    return complain(said.error());
+  std::cout << *said << std::flush;
+  return 0;
+}
+
+int make_backup(const config& options, const std::string& path, const backup_wishes& how, const cli_actions& actions) {
+  if (!is_running(options.server.admin_socket))
+    become_owner(options.server.data_folder);
+  return print(back_up(options, path, how, actions,
+                       [&](const std::string& other) { return command_line(other, options.file); }));
+}
+
+/// The backups may be root's own, so they are opened before it becomes the folder's owner.
+int make_of_backups(const config& options, const std::vector<std::string>& paths, bool is_partial) {
+  if (is_running(options.server.admin_socket))
+    return complain("the server is running: a backup becomes a server on its own, in a data folder without a store");
+  auto files = open_backups(paths);
+  if (!files)
+    return complain(files.error());
+  if (!make_data_folder(options.server.data_folder))
+    return 1;
+  return print(restore_backups(options, *files, is_partial,
+                               [&](const std::string& other) { return command_line(other, options.file); }));
+}
+
 // -- check -----------------------------------------------------------------------------------------------------------
 
 int check_everything(const std::filesystem::path& file, bool quiet) {
@@ -582,6 +612,31 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   at_server("rebalance", "Give all nodes their shares of replicas and leaders now", 0, 0, "", "");
   at_server("move", "Move a shard's replica", 3, 3, "words", "The shard, from which node, to which");
   at_server("set", "Change a setting of the whole cluster", 2, 2, "words", "Its name and its value");
+
+  auto backup_path = std::string{};
+  auto wishes = backup_wishes{};
+  auto verifies = false;
+  auto backup = app.add_subcommand("backup", "Write all accounts to a file, while the server runs; not the "
+                                             "configuration, certificates and the cluster's identity");
+  backup->add_option("path", backup_path, "A file that is not there yet, or a folder to make one in")->required();
+  backup->add_flag("--verify", verifies, "Make none: read that one again and check it");
+  backup->add_flag("--partial", wishes.is_partial,
+                   "At a node of a cluster: also when it does not have all shards, or not their latest");
+  backup->add_option("--rate", wishes.rate_mib, "MiB in a second, at most [32]")->check(CLI::Range(1, 100'000));
+  backup->callback([&] {
+    if (verifies)
+      exit_code = print(verify_backup(backup_path));
+    else
+      with_config([&](const config& x) { return make_backup(x, backup_path, wishes, actions); })();
+  });
+
+  auto backup_paths = std::vector<std::string>{};
+  auto is_partial = false;
+  auto restore = app.add_subcommand(
+      "restore", "Make the store of a server that has none yet and does not run; `troupe backup --verify` only checks");
+  restore->add_option("path", backup_paths, "A backup; partial ones of a cluster's nodes together")->required();
+  restore->add_flag("--partial", is_partial, "Also when there is nothing of some shards");
+  restore->callback(with_config([&](const config& x) { return make_of_backups(x, backup_paths, is_partial); }));
 
   auto line = std::string{};
   auto shell = app.add_subcommand("shell", "Look into the running server");

@@ -1,15 +1,17 @@
-// The command line: `troupe serve`, `check`, `init`, `user …`, `cluster …`, `shell`, `version`.
+// The command line: `troupe serve`, `check`, `init`, `user …`, `cluster …`, `backup`, `restore`, `shell`, `version`.
 #pragma once
 
 #include "actors/config.hpp"
 #include "protocol/error.hpp"
 #include "protocol/jid.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace xmpp {
@@ -27,6 +29,13 @@ public:
   virtual result<std::vector<std::string>> list(const std::string& host) = 0;
 };
 
+struct backup_wishes {
+  bool is_partial = false;               ///< Also when shards are missing, or may lack the latest.
+  std::optional<std::uint32_t> rate_mib; ///< In a second, at most.
+};
+/// Takes a backup's next bytes.
+using backup_taker = std::function<result<void>(std::string_view bytes)>;
+
 /// What the command line needs of the rest of the server.
 struct cli_actions {
   /// Runs the server until it is told to stop; the process's exit code.
@@ -37,6 +46,8 @@ struct cli_actions {
   std::function<result<std::unique_ptr<account_admin>>(const config&)> accounts_of_server = {};
   /// Accounts in the store, which this process then has open.
   std::function<result<std::unique_ptr<account_admin>>(const config&)> accounts_of_store = {};
+  /// A backup of the server that answers on `server.admin_socket`; `item_not_found`: none does.
+  std::function<result<void>(const config&, const backup_wishes&, const backup_taker&)> backup_of_server = {};
 };
 
 /// Parses and runs; the process's exit code: 0 done, 1 failed or something is wrong, 2 a wrong command line or

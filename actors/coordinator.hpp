@@ -88,6 +88,7 @@ struct cluster_look {};
 struct cluster_seen {
   std::shared_ptr<const cluster::state> agreed;
   std::shared_ptr<const cluster::status::report> report;
+  std::shared_ptr<const cluster::observed> seen;
 };
 
 } // namespace msg

@@ -6,6 +6,7 @@
 #include "actors/service_manager.hpp"
 #include "actors/shell/client.hpp"
 #include "actors/shell/remote_accounts.hpp"
+#include "actors/shell/remote_backup.hpp"
 #include "actors/store_accounts.hpp"
 
 #include <algorithm>
@@ -120,5 +121,6 @@ int main(int argc, char** argv) {
   };
   actions.accounts_of_server = xmpp::shell::accounts_of_server;
   actions.accounts_of_store = xmpp::accounts_of_store;
+  actions.backup_of_server = xmpp::shell::backup_of_server;
   return xmpp::run_cli(argc, argv, actions);
 }

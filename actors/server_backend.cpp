@@ -3,6 +3,7 @@
 #include "actors/cluster_node.hpp"
 #include "actors/log.hpp"
 #include "actors/random.hpp"
+#include "actors/version.hpp"
 #include "cluster/join_token.hpp"
 #include "persistence/accounts.hpp"
 #include "protocol/namespaces.hpp"
@@ -241,6 +242,37 @@ std::future<result<std::string>> server_backend::ask_node(cluster::node_id node,
   auto& here = of_.context().node;
   return here ? here->questions().ask(node, cluster::control::question::shell, question)
               : shell_backend::ask_node(node, std::move(question));
+}
+
+/// A replica may be behind when its leader, as last heard, has applied more, or when nobody knows who leads.
+result<backup_source> server_backend::source_of_backup() {
+  auto& context = of_.context();
+  auto out = backup_source{};
+  out.from = &context.storage->opened();
+  out.head.made_ms = now_ms();
+  out.head.release = version_text;
+  out.head.shard_count = context.route.shard_count();
+  auto observed = std::shared_ptr<const cluster::observed>{};
+  if (context.node) {
+    auto seen = look_at_cluster();
+    if (!seen)
+      return seen.error();
+    out.head.cluster = seen->agreed->id;
+    out.head.node = cluster::id_text(context.node->self());
+    observed = seen->seen;
+  }
+  for (auto i = 0u; i < out.head.shard_count; ++i) {
+    auto shard = shard_id(i);
+    auto applied = out.from->last_index(shard);
+    if (!observed) {
+      out.parts.push_back({shard, false});
+    } else if (out.from->is_group(shard) && applied != 0) {
+      auto known = observed->shards.find(shard);
+      auto is_led = known != observed->shards.end() && known->second.leader != 0;
+      out.parts.push_back({shard, !is_led || applied < known->second.applied});
+    }
+  }
+  return out;
 }
 
 shell_backend::fields server_backend::log_levels() {

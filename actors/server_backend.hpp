@@ -28,6 +28,7 @@ public:
   result<cluster_rebalancing> cluster_rebalance() override;
   cluster::node_id own_node() override;
   std::future<result<std::string>> ask_node(cluster::node_id node, std::string question) override;
+  result<backup_source> source_of_backup() override;
   fields log_levels() override;
   result<void> set_log_level(const std::string& component, const std::string& level) override;
   fields settings() override;

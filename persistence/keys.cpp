@@ -106,6 +106,10 @@ bool is_mark(std::string_view key) noexcept {
   return key.size() > 2 && key[2] == '!';
 }
 
+bool is_applied_command(std::string_view key) noexcept {
+  return key.size() > 2 && key[2] == 'c';
+}
+
 std::string log_prefix(shard_id shard) {
   return begin(shard, 'L', 0);
 }

@@ -100,6 +100,8 @@ std::string system_state_key();
 std::string shard_prefix(shard_id shard);
 /// It says something about the state and is no part of it.
 bool is_mark(std::string_view key) noexcept;
+/// It says which commands led to the state, for who goes on with the log.
+bool is_applied_command(std::string_view key) noexcept;
 
 // -- log store --
 

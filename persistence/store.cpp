@@ -307,7 +307,7 @@ struct store::state {
   result<void> cut_off();
   result<void> replay();
   result<void> replay_shard(shard_id shard, rocksdb::Iterator& entries);
-  result<std::uint64_t> applied_in_state(shard_id shard) const;
+  result<std::uint64_t> applied_in_state(shard_id shard, const rocksdb::ReadOptions& how = {}) const;
   result<void> write_state(std::span<const log_entry> entries);
   result<void> add(rocksdb::WriteBatch& to, const log_write& x, std::size_t& bytes);
   result<void> wipe(shard_id shard);
@@ -503,9 +503,9 @@ result<void> store::state::find_groups() {
   return {};
 }
 
-result<std::uint64_t> store::state::applied_in_state(shard_id shard) const {
+result<std::uint64_t> store::state::applied_in_state(shard_id shard, const rocksdb::ReadOptions& how) const {
   auto found = std::string{};
-  const auto status = states->Get({}, keys::applied_key(shard), &found);
+  const auto status = states->Get(how, keys::applied_key(shard), &found);
   if (status.IsNotFound())
     return std::uint64_t{0};
   if (!status.ok())
@@ -921,16 +921,27 @@ result<void> store::end_install(shard_id shard, std::uint64_t index) {
   return s.load_recent(shard, index);
 }
 
-result<store::held_snapshot> store::open_snapshot(shard_id shard) {
+result<store::held_snapshot> store::open_snapshot(shard_id shard) const {
   auto& s = *state_;
   const auto lock = std::shared_lock{s.opening};
   if (!s.states || !s.has(shard))
     return error{errc::storage_failure, "the store is closed after a failure, or has no such shard"};
+  const auto release = [states = s.states.get()](const rocksdb::Snapshot* x) { states->ReleaseSnapshot(x); };
+  auto held = std::shared_ptr<const rocksdb::Snapshot>{s.states->GetSnapshot(), release};
+  auto how = rocksdb::ReadOptions{};
+  how.snapshot = held.get();
+  auto found = std::string{};
+  if (auto status = s.states->Get(how, keys::installing_key(shard), &found); status.ok())
+    return error{errc::item_not_found, "the state of shard " + std::to_string(shard) + " is being replaced"};
+  else if (!status.IsNotFound())
+    return to_error(status, "open snapshot");
+  const auto index = s.applied_in_state(shard, how);
+  if (!index)
+    return index.error();
   const auto guard = std::scoped_lock{s.snapshots_mutex};
   const auto id = s.next_snapshot++;
-  const auto release = [states = s.states.get()](const rocksdb::Snapshot* x) { states->ReleaseSnapshot(x); };
-  s.snapshots[id] = {shard, {s.states->GetSnapshot(), release}};
-  return held_snapshot{id, last_index(shard)};
+  s.snapshots[id] = {shard, std::move(held)};
+  return held_snapshot{id, *index};
 }
 
 result<state_chunk> store::read_snapshot(std::uint64_t id, std::string_view after, std::size_t bytes_max) const {
@@ -971,7 +982,7 @@ result<state_chunk> store::read_snapshot(std::uint64_t id, std::string_view afte
   return out;
 }
 
-void store::close_snapshot(std::uint64_t id) {
+void store::close_snapshot(std::uint64_t id) const {
   auto& s = *state_;
   const auto lock = std::shared_lock{s.opening};
   const auto guard = std::scoped_lock{s.snapshots_mutex};

@@ -89,24 +89,25 @@ public:
   result<void> erase_group(shard_id shard);
 
   /// A state from elsewhere takes the place of this one, in three steps. Until the last is flushed a start finds that
-  /// there is none.
+  /// there is none. Of a lone shard that has nothing yet the first is left out: then a start in between finds a part.
   result<void> begin_install(shard_id shard);
   /// `corrupt_record`: not bytes of a chunk, or not of that shard; nothing was changed.
   result<void> install(shard_id shard, std::string_view chunk);
   result<void> end_install(shard_id shard, std::uint64_t index);
 
-  /// Holds a shard's state as it is now, for `read_snapshot`.
+  // -- from any thread --
+
+  /// Holds a shard's state as it is now, for `read_snapshot`; `index` is what it has applied. Fails with
+  /// `item_not_found` while a state is replaced.
   struct held_snapshot {
     std::uint64_t id = 0, index = 0;
   };
-  result<held_snapshot> open_snapshot(shard_id shard);
-
-  // -- from any thread --
+  result<held_snapshot> open_snapshot(shard_id shard) const;
 
   /// The keys behind `after` (empty: from the first), a little more than `bytes_max`. Fails with `item_not_found` when
   /// the snapshot is closed; a `reopen` closes all.
   result<state_chunk> read_snapshot(std::uint64_t id, std::string_view after, std::size_t bytes_max) const;
-  void close_snapshot(std::uint64_t id);
+  void close_snapshot(std::uint64_t id) const;
 
   std::vector<shard_id> groups() const;
   bool is_group(shard_id shard) const noexcept;

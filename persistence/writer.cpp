@@ -701,6 +701,10 @@ const reader& writer::cached() const noexcept {
   return state_->db->view(tier::cached);
 }
 
+const store& writer::opened() const noexcept {
+  return *state_->db;
+}
+
 storage_health writer::health() const {
   const auto lock = std::scoped_lock{state_->mutex};
   return state_->worst();

@@ -111,6 +111,9 @@ public:
   /// Reads that don't wait.
   const reader& cached() const noexcept;
 
+  /// For what the store does from any thread.
+  const store& opened() const noexcept;
+
   storage_health health() const;
   /// For how long the disk has been at the same batch or task; 0: it is not waited for. A disk that does not answer at
   /// all fails nothing.

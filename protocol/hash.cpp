@@ -16,6 +16,28 @@ std::string sha1(std::string_view bytes) {
   return {reinterpret_cast<const char*>(digest), size};
 }
 
+sha256::sha256() : state_(EVP_MD_CTX_new()) {
+  if (!state_ || EVP_DigestInit_ex(state_.get(), EVP_sha256(), nullptr) != 1)
+    std::abort();
+}
+
+void sha256::add(std::string_view bytes) {
+  if (EVP_DigestUpdate(state_.get(), bytes.data(), bytes.size()) != 1)
+    std::abort();
+}
+
+std::string sha256::digest() {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  auto size = 0U;
+  if (EVP_DigestFinal_ex(state_.get(), digest, &size) != 1)
+    std::abort();
+  return {reinterpret_cast<const char*>(digest), size};
+}
+
+void sha256::deleter::operator()(evp_md_ctx_st* x) const noexcept {
+  EVP_MD_CTX_free(x);
+}
+
 namespace {
 
 struct sip_state {

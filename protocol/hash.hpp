@@ -4,13 +4,31 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+
+struct evp_md_ctx_st; // OpenSSL's
 
 namespace xmpp {
 
 /// 20 bytes, binary (FIPS 180-4). Ends the process when OpenSSL has no SHA-1, which no supported one lacks.
 std::string sha1(std::string_view bytes);
+
+/// SHA-256 (FIPS 180-4) of bytes that come in parts. Ends the process as `sha1` does.
+class sha256 {
+public:
+  sha256();
+  void add(std::string_view bytes);
+  /// Of all that was added; 32 bytes, binary. The last call.
+  std::string digest();
+
+private:
+  struct deleter {
+    void operator()(evp_md_ctx_st* x) const noexcept;
+  };
+  std::unique_ptr<evp_md_ctx_st, deleter> state_;
+};
 
 /// SipHash-2-4 (Aumasson and Bernstein, 2012): who does not know the key finds no two inputs that collide more often
 /// than chance.

@@ -3,6 +3,7 @@
 
 #include "cluster/placement_status.hpp"
 #include "cluster/system_state.hpp"
+#include "persistence/backup.hpp"
 #include "protocol/error.hpp"
 #include "protocol/jid.hpp"
 
@@ -73,6 +74,8 @@ public:
   /// What a shell has another node do (remote_wire.hpp). Returns at once. Fails with `remote_server_not_found` when it
   /// is not linked, `timeout` when the link breaks, or as that node says.
   virtual std::future<result<std::string>> ask_node(cluster::node_id node, std::string question);
+  /// The shards that have a replica here. What each is of is the caller's to read, on its own thread.
+  virtual result<backup_source> source_of_backup() { return errc::item_not_found; }
 
   // -- running --
   /// Component and its level, all components.

@@ -17,6 +17,7 @@ std::vector<command> account_commands();
 std::vector<command> server_commands();
 std::vector<command> cluster_commands();
 std::vector<command> node_commands();
+std::vector<command> backup_commands();
 
 inline constexpr actor_kind all_kinds[] = {
     actor_kind::server,   actor_kind::supervisor, actor_kind::shard, actor_kind::user,   actor_kind::session,

@@ -22,7 +22,7 @@ std::vector<command> make_table() {
                                    .words_max = 2,
                                    .run = help}};
   for (auto part : {actor_commands(), live_commands(), trace_commands(), account_commands(), cluster_commands(),
-                    node_commands(), server_commands()})
+                    node_commands(), backup_commands(), server_commands()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }

@@ -33,6 +33,8 @@ public:
   virtual void refresh(std::string_view text) = 0;
   /// Says what went wrong.
   virtual void fail(std::string_view text) = 0;
+  /// Sends what no person reads. False: it is not taken.
+  virtual bool write_bytes(std::string_view) { return false; }
   /// Waits. False when the command shall stop, or nobody listens any more.
   virtual bool wait(std::chrono::milliseconds time) = 0;
   /// None: no answer was given.

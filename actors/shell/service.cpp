@@ -38,6 +38,11 @@ public:
   void write(std::string_view text) override { send(frame_type::output, text); }
   void refresh(std::string_view text) override { send(frame_type::refresh, text); }
   void fail(std::string_view text) override { send(frame_type::failure, text); }
+  bool write_bytes(std::string_view bytes) override {
+    if (client_.takes_bytes)
+      send(frame_type::bytes, bytes);
+    return client_.takes_bytes && !is_gone_;
+  }
 
   bool wait(milliseconds time) override {
     auto until = clock::now() + time;

@@ -28,7 +28,7 @@ std::string encode(const client_hello& x) {
   auto result = std::string{};
   result += char(wire_version);
   result += char(int{x.json} | int{x.colour} << 1 | int{x.utf8} << 2 | int{x.interactive} << 3 | int{x.screen} << 4 |
-                 int{x.one_shot} << 5);
+                 int{x.one_shot} << 5 | int{x.takes_bytes} << 6);
   append_u16(result, x.width);
   return result;
 }
@@ -41,8 +41,8 @@ result<client_hello> decode_client_hello(std::string_view payload) {
   if (payload.size() != 4)
     return errc::bad_request;
   auto flags = static_cast<unsigned char>(payload[1]);
-  return client_hello{(flags & 1) != 0,  (flags & 2) != 0,  (flags & 4) != 0,  (flags & 8) != 0,
-                      (flags & 16) != 0, (flags & 32) != 0, u16_at(payload, 2)};
+  return client_hello{(flags & 1) != 0,  (flags & 2) != 0,  (flags & 4) != 0,   (flags & 8) != 0,
+                      (flags & 16) != 0, (flags & 32) != 0, u16_at(payload, 2), (flags & 64) != 0};
 }
 
 std::string encode(const completions& x) {

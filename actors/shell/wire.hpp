@@ -8,7 +8,8 @@
 //     Q  a line up to the cursor, to complete         E  what went wrong, for standard error
 //     A  the answer to a question                     P  a question: 's' (secret) or 'v', then its text
 //     S  stop the command; or no answer               W  completions: from (2 bytes), then lines
-//     Z  width (2)                                    D  done: exit status (1 byte)
+//     Z  width (2)                                    B  bytes that are for no terminal
+//                                                     D  done: exit status (1 byte)
 //
 // H comes first, from the client; a server of another version answers with E and closes. One command at a time: after C
 // the client sends only A, S, Z until D.
@@ -42,6 +43,7 @@ enum class frame_type : char {
   failure = 'E',
   ask = 'P',
   candidates = 'W',
+  bytes = 'B',
   done = 'D',
   event = 'T', ///< Between nodes only: remote_wire.hpp.
 };
@@ -60,6 +62,7 @@ struct client_hello {
   bool screen = false;      ///< Output goes to a terminal, where `top` may refresh.
   bool one_shot = false;    ///< One command from the command line: needs no confirmation.
   std::uint16_t width = 0;  ///< Columns; 0: unknown.
+  bool takes_bytes = false; ///< A backup, say.
 };
 
 std::string encode(const client_hello& x);

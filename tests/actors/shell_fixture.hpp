@@ -34,12 +34,14 @@ public:
   result<std::vector<std::string>> reload() override { return std::vector<std::string>{}; }
   result<std::vector<std::string>> drain() override { return std::vector<std::string>{"draining 3 sessions"}; }
   result<void> shutdown() override;
+  result<backup_source> source_of_backup() override { return on_backup ? on_backup() : errc::item_not_found; }
   fields health() override { return {{"storage_queue_bytes", "2048"}, {"storage_state", "healthy"}}; }
 
   std::mutex mutex;
   std::map<std::string, std::string> accounts;
   std::vector<std::string> calls; ///< `send romeo@localhost: hi`
   std::function<void()> on_shutdown = {};
+  std::function<result<backup_source>()> on_backup = {};
   fields waiting;
 };
 
@@ -52,12 +54,16 @@ public:
   void write(std::string_view text) override;
   void refresh(std::string_view text) override { output = text; }
   void fail(std::string_view text) override { errors.append(text).append("\n"); }
+  bool write_bytes(std::string_view more) override {
+    bytes += more;
+    return takes_bytes;
+  }
   bool wait(std::chrono::milliseconds time) override;
   std::optional<std::string> ask(const std::string& question, bool is_secret) override;
 
   shell::style how = {};
-  bool interactive = false;
-  std::string output, errors;
+  bool interactive = false, takes_bytes = false;
+  std::string output, errors, bytes;
   std::vector<std::string> questions; ///< Secret ones begin with `!`.
   std::deque<std::string> answers;
   std::function<bool()> on_wait = {}; ///< Instead of waiting; false: stop.

@@ -52,6 +52,9 @@ BOOST_AUTO_TEST_CASE(what_a_client_says_of_itself_survives_the_way) {
   BOOST_TEST(read->screen);
   BOOST_TEST(read->one_shot);
   BOOST_TEST(read->width == 132);
+  BOOST_TEST(!read->takes_bytes);
+  hello.takes_bytes = true;
+  BOOST_TEST(decode_client_hello(encode(hello))->takes_bytes);
 }
 
 BOOST_AUTO_TEST_CASE(another_version_is_told_from_nonsense) {

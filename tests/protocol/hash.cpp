@@ -11,17 +11,33 @@ using namespace xmpp;
 
 BOOST_AUTO_TEST_SUITE(hashes)
 
+namespace {
+
+std::string hex(const std::string& bytes) {
+  auto result = std::string{};
+  for (auto x : bytes) {
+    result += "0123456789abcdef"[static_cast<unsigned char>(x) >> 4];
+    result += "0123456789abcdef"[static_cast<unsigned char>(x) & 15];
+  }
+  return result;
+}
+
+} // namespace
+
 BOOST_AUTO_TEST_CASE(sha_1_follows_its_vectors) { // FIPS 180-4's examples
-  auto hex = [](const std::string& bytes) {
-    auto result = std::string{};
-    for (auto x : bytes) {
-      result += "0123456789abcdef"[static_cast<unsigned char>(x) >> 4];
-      result += "0123456789abcdef"[static_cast<unsigned char>(x) & 15];
-    }
-    return result;
-  };
   BOOST_TEST(hex(sha1("abc")) == "a9993e364706816aba3e25717850c26c9cd0d89d");
   BOOST_TEST(hex(sha1("")) == "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+}
+
+BOOST_AUTO_TEST_CASE(sha_256_follows_its_vectors_in_one_part_or_many) { // the same
+  auto digest = sha256{};
+  digest.add("abc");
+  BOOST_TEST(hex(digest.digest()) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  auto in_parts = sha256{};
+  for (auto c : std::string{"abc"})
+    in_parts.add({&c, 1});
+  BOOST_TEST(hex(in_parts.digest()) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  BOOST_TEST(hex(sha256{}.digest()) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 BOOST_AUTO_TEST_CASE(siphash_follows_the_vectors_of_its_authors) {
