@@ -113,8 +113,9 @@ msg::cluster_seen coordinator::look() {
       links.push_back({from, to, one.is_up, one.waiting_bytes,
                        one.round_trip_us == 0 ? std::nullopt : std::optional{one.round_trip_us}});
   }
-  return {std::make_shared<const cluster::state>(agreed_), std::make_shared<const cluster::status::report>(report_of(
-                                                               agreed_, seen_.seen(steady_ms()), links, now_ms()))};
+  auto seen = std::make_shared<const cluster::observed>(seen_.seen(steady_ms()));
+  auto report = std::make_shared<const cluster::status::report>(report_of(agreed_, *seen, links, now_ms()));
+  return {std::make_shared<const cluster::state>(agreed_), report, seen};
 }
 
 // -- time ------------------------------------------------------------------------------------------------------------
