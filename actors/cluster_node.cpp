@@ -22,6 +22,7 @@ namespace {
 
 /// What came back from a session of another node tries its account again, not at once: that node may just be slow.
 constexpr auto try_again_after = std::chrono::milliseconds{100};
+constexpr auto tick_ms = std::uint64_t{100};
 /// A disk that does not answer for longer counts as failing: others lead.
 constexpr auto disk_patience_ms = std::uint64_t{5'000};
 
@@ -56,7 +57,7 @@ seat& cluster_node::seat_of(shard_id shard) noexcept {
   return shard == system_shard ? system_ : *seats_[shard];
 }
 
-result<void> cluster_node::start(caf::actor_system& system, const config& options) {
+result<void> cluster_node::start(caf::actor_system& system, const config& options, reactor_unit& home) {
   auto how = cluster::link_options{};
   how.self = self_;
   how.software = "Troupe " + std::string{version_text};
@@ -64,6 +65,7 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   if (!address)
     return error{errc::bad_request, "cluster.listen: " + address.error().text};
   how.listen = *address;
+  how.home = &home.loop();
 
   auto calls = remote::exchange_callbacks{};
   calls.send = [this](cluster::node_id to, std::string_view frame) {
@@ -125,6 +127,8 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   if (!agreed)
     return agreed.error();
   agreed_ = *std::move(agreed);
+  home_ = &home;
+  tick_ = home.loop().set_timer(tick_ms, this);
   return {};
 }
 
@@ -135,8 +139,23 @@ void cluster_node::set_peers(const std::vector<cluster::member_addresses>& membe
   links_->set_peers(std::move(peers));
 }
 
+/// Of all members together, so that what they say goes out together.
+void cluster_node::on_timer(std::uint32_t) {
+  tick_ = home_->loop().set_timer(tick_ms, this);
+  auto is_for_all = ++ticks_ % 2 == 0;
+  auto tick = [&](const seat& at) {
+    if (auto here = at.member(); here && (is_for_all || !here->is_calm()))
+      here->tick();
+  };
+  for (auto one : seats_)
+    tick(*one);
+  tick(system_);
+}
+
 void cluster_node::end() {
   stop();
+  if (home_)
+    home_->loop().cancel_timer(std::exchange(tick_, 0));
   discovery_ = nullptr; // It uses the links.
   links_ = nullptr;
   server_.far = nullptr;
@@ -227,6 +246,7 @@ caf::strong_actor_ptr cluster_node::start_member(caf::actor_system& system, cons
     send_raft(to, shard, bytes, is_bulk);
   };
   calls.on_leadership = std::move(on_leadership);
+  calls.home = home_;
   auto made = system.spawn<member>(parent, std::move(how), std::ref(*server_.storage), std::ref(seat_of(shard)),
                                    std::move(calls));
   return caf::actor_cast<caf::strong_actor_ptr>(made);

@@ -5,6 +5,7 @@
 #include "actors/context.hpp"
 #include "actors/coordinator_surroundings.hpp"
 #include "actors/questions.hpp"
+#include "actors/reactor_unit.hpp"
 #include "actors/remote.hpp"
 #include "actors/seat.hpp"
 #include "cluster/discovery.hpp"
@@ -21,7 +22,7 @@
 
 namespace xmpp {
 
-class cluster_node final : public coordinator_surroundings {
+class cluster_node final : public coordinator_surroundings, private net::timed {
 public:
   /// Puts a seat for each shard into `server.replicas`.
   /// `groups`: those that the store has.
@@ -31,7 +32,9 @@ public:
   cluster_node& operator=(const cluster_node&) = delete;
 
   /// Begins to listen; nobody is linked before `link_with_known`. Frames and changes of links go to the coordinator.
-  result<void> start(caf::actor_system& system, const config& options);
+  /// `home` does not run yet. Links, members and whom frames wake share its thread: what comes from another node goes
+  /// through to a client, and all groups' heartbeats out again, in one turn.
+  result<void> start(caf::actor_system& system, const config& options, reactor_unit& home);
   /// A coordinator that was started anew.
   void set_coordinator(caf::strong_actor_ptr x) {
     auto guard = std::lock_guard{mutex_};
@@ -43,7 +46,7 @@ public:
   }
   /// Nobody is told anything any more.
   void stop() { set_coordinator(nullptr); }
-  /// Ends all links; when no actor uses them any more.
+  /// Ends all links; when no actor uses them any more, and `home` has stopped.
   void end();
 
   // -- from any thread --
@@ -83,6 +86,7 @@ public:
   void measure(std::function<void(const sizes&)> done) override;
 
 private:
+  void on_timer(std::uint32_t tag) override;
   void on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes);
   void lost(const stanza& what, errc why, remote::address::kind meant_for);
 
@@ -100,6 +104,9 @@ private:
   std::int64_t last_loss_ms_ = 0; ///< That the others were told of.
   std::unique_ptr<cluster::links> links_;
   std::unique_ptr<cluster::discovery> discovery_;
+  reactor_unit* home_ = nullptr;
+  net::timer_id tick_ = 0;
+  std::uint64_t ticks_ = 0;
   mutable std::mutex mutex_; ///< Guards what follows, and the parts of `self_` that are renewed.
   caf::strong_actor_ptr coordinator_;
 };

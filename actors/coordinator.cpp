@@ -129,9 +129,6 @@ void coordinator::tick() {
     else
       node_.link_with_known();
   }
-  for (auto& [shard, one] : members_)
-    if (auto member = node_.member_of(shard))
-      member->tick();
   node_.end_late_requests();
   read_agreed();
   proposals_.end_late(steady_ms());

@@ -1,7 +1,6 @@
 #include "actors/member.hpp"
 
 #include "actors/log.hpp"
-#include "actors/reactor_unit.hpp"
 #include "cluster/identity.hpp"
 
 #include <chrono>
@@ -43,9 +42,15 @@ void member::sit_down() {
   around.send = calls_.send;
   around.on_leadership = calls_.on_leadership;
   around.on_trouble = [](const std::string& text) { log::warning("cluster.raft_trouble", {{"what", text}}); };
-  around.wake = [self = caf::weak_actor_ptr{ctrl()}] {
-    if (auto strong = self.lock())
-      send_from_here(strong, msg::turn{});
+  around.wake = [self = caf::weak_actor_ptr{ctrl()}, home = calls_.home] {
+    auto begins_turn = [self] {
+      if (auto strong = self.lock())
+        send_from_here(strong, msg::turn{});
+    };
+    if (home == nullptr || reactor_unit::current() == home)
+      begins_turn();
+    else
+      home->loop().post(begins_turn);
   };
   it_ = std::make_shared<group_replica>(options_, log_, std::move(around));
   at_.set(it_);

@@ -1,6 +1,7 @@
 // MEMBER: this node's member of one shard's Raft group, as an actor: it carries a `group_replica` from turn to turn.
 #pragma once
 
+#include "actors/reactor_unit.hpp"
 #include "actors/seat.hpp"
 #include "actors/supervised.hpp"
 
@@ -20,6 +21,8 @@ public:
   struct callbacks {
     std::function<void(raft::member_id to, std::string bytes, bool is_bulk)> send;
     std::function<void(const leadership&)> on_leadership;
+    /// Whose thread its turns run on, so that those of all members together wake it once; null: any.
+    reactor_unit* home = nullptr;
   };
 
   /// Sits down when it begins, and gets up when it ends.

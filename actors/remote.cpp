@@ -1,5 +1,7 @@
 #include "actors/remote.hpp"
 
+#include "actors/reactor_unit.hpp"
+
 #include <caf/actor_proxy.hpp>
 #include <caf/all.hpp>
 
@@ -41,7 +43,7 @@ caf::error ours(errc code) {
 void answer(const caf::strong_actor_ptr& asker, caf::message_id mid, const caf::strong_actor_ptr& as,
             caf::message what) {
   if (asker)
-    asker->enqueue(as, mid.response_id(), std::move(what), nullptr);
+    asker->enqueue(as, mid.response_id(), std::move(what), reactor_unit::current());
 }
 
 void answer(const pending& x, caf::message what) {
@@ -287,9 +289,9 @@ void spread(const core_ptr& core, fan_out& x) {
     if (!shard)
       core->lost(what, errc::not_leader, address::kind::shard);
     else if (x.is_hidden)
-      caf::anon_send(shard, msg::show{what, x.hidden_from});
+      send_from_here(shard, msg::show{what, x.hidden_from});
     else
-      caf::anon_send(shard, msg::deliver{what});
+      send_from_here(shard, msg::deliver{what});
   }
 }
 
@@ -405,7 +407,7 @@ void exchange::on_frame(node_id from, std::string_view frame) {
     x->session = std::make_shared<session_handle>(session_handle{std::move(there)});
     x->node = to.session_node == core_->options.self ? 0 : to.session_node;
   }
-  target->enqueue(asker, mid, *to_caf(std::move(*read)), nullptr);
+  target->enqueue(asker, mid, *to_caf(std::move(*read)), reactor_unit::current());
 }
 
 void exchange::on_down(node_id peer) {

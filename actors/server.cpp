@@ -308,6 +308,11 @@ result<void> server::start_actors(const config& options) {
     if (auto bound = bind(options.listen.c2s_tls, true); !bound)
       return bound;
 
+#ifndef TROUPE_WITHOUT_RAFT
+  if (context.node)
+    if (auto started = context.node->start(*system_, options, *reactors_.front()); !started)
+      return started;
+#endif
   for (auto i = std::size_t{0}; i < reactors_.size(); ++i)
     reactors_[i]->start("reactor");
 
@@ -348,8 +353,6 @@ result<void> server::start_actors(const config& options) {
   top.back().comes_first = true;
 #ifndef TROUPE_WITHOUT_RAFT
   if (context.node) {
-    if (auto started = context.node->start(*system_, options); !started)
-      return started;
     top.push_back({"coordinator", [&context](supervisor& s) {
                      auto made = caf::actor_cast<caf::strong_actor_ptr>(
                          s.system().spawn<coordinator>(s.self_ptr(), std::ref(context), std::ref(*context.node)));

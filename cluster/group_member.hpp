@@ -24,7 +24,6 @@ class group_member {
 public:
   virtual ~group_member() = default;
 
-  virtual void tick() = 0;                       ///< Every 100 ms or so.
   virtual void is_down(raft::member_id who) = 0; ///< A hint: its link is closed.
 
   // As in raft::group; `done`, which may be empty, runs in a turn.

@@ -226,6 +226,13 @@ void group_replica::state::end_turn() {
   }
   answer_reads();
   tell_leadership();
+  const auto lock = std::scoped_lock{mail->mutex};
+  mail->is_calm = is_calm();
+}
+
+bool group_replica::state::is_calm() const {
+  return group && told.leader != 0 && group->state() != raft::state::candidate && pending.empty() && reads.empty() &&
+         sends.empty() && !install && !is_short_of_room;
 }
 
 // -- outcomes --------------------------------------------------------------------------------------------------------
@@ -474,6 +481,11 @@ void group_replica::receive(raft::member_id from, std::string bytes) {
 
 void group_replica::tick() {
   inbox_->post([](state& s) { s.tick(); });
+}
+
+bool group_replica::is_calm() const {
+  const auto lock = std::scoped_lock{inbox_->mutex};
+  return inbox_->is_calm && inbox_->events.empty();
 }
 
 void group_replica::is_down(raft::member_id who) {

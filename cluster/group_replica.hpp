@@ -73,7 +73,8 @@ public:
   void receive(raft::member_id from, std::string bytes);
   leadership who_leads() const; ///< As of the last turn.
 
-  void tick() override;
+  void tick();          ///< Every 100 ms or so; while it is calm, every 200 ms are enough.
+  bool is_calm() const; ///< As of the last turn: nothing is to be done, and the leader is known.
   void is_down(raft::member_id who) override;
   void change(std::vector<raft::member> members, control_done done) override;
   void catch_up(raft::member_id spare, control_done done) override;

@@ -45,6 +45,7 @@ struct group_replica::inbox {
   std::size_t received_bytes = 0;
   bool is_awake = false; ///< `wake` was called, and `run` has not begun since.
   bool is_closed = false;
+  bool is_calm = false;
   leadership who;
   bool has_failed = false, is_short_of_room = false; ///< The disk.
 
@@ -69,6 +70,7 @@ struct group_replica::state {
   void drain();
   void flush_turn();
   void end_turn();
+  bool is_calm() const;
 
   // -- outcomes --
   void committed(const raft::committed& x);

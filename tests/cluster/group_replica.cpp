@@ -450,6 +450,26 @@ BOOST_AUTO_TEST_CASE(who_does_not_lead_says_who_does) {
   BOOST_TEST((c.at(leader).submit(wrong, {}).code() == errc::corrupt_record));
 }
 
+BOOST_AUTO_TEST_CASE(a_member_is_calm_while_it_knows_its_leader_and_has_nothing_to_do) {
+  auto c = cluster{};
+  const auto leader = c.wait_for_leader();
+  const auto follower = other_than(leader);
+  c.put(0, "first", "x");
+  c.tick();
+  BOOST_TEST((c.at(leader).is_calm() && c.at(follower).is_calm()));
+  const auto waiting = c.submit(leader, 0, "second", "x");
+  c.cut(leader);
+  c.tick();
+  BOOST_TEST(!c.at(leader).is_calm());
+  c.at(follower).is_down(leader);
+  BOOST_TEST(!c.at(follower).is_calm());
+  c.settle();
+  BOOST_TEST(!c.at(follower).is_calm());
+  c.wait_for_leader(0, leader);
+  c.cut(leader, false);
+  c.until([&] { return c.at(leader).is_calm() && c.at(follower).is_calm(); }, "calm again");
+}
+
 BOOST_AUTO_TEST_CASE(the_death_of_a_leader_loses_nothing) {
   auto c = cluster{};
   for (auto round = 0; round < 3; ++round) {
