@@ -546,6 +546,7 @@ void session::blocks_changed(const msg::blocks_changed& x) {
     return;
   // Who was told directly that the client is there is told that it went, while it still can be (XEP-0191, 3.3).
   auto gone = stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), full_, {}};
+  auto changes = std::exchange(changes_blocks_, nullptr); // The new list would not let it pass.
   for (auto& to : directed_->take())
     if (blocks_->is_blocked(to)) {
       gone.to = to;
@@ -553,6 +554,7 @@ void session::blocks_changed(const msg::blocks_changed& x) {
     } else {
       directed_->add(to);
     }
+  changes_blocks_ = std::move(changes);
 }
 
 /// In a cluster its shard here knows who serves it, and holds what comes while nobody does.

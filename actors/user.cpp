@@ -477,12 +477,16 @@ void user::drop_session(std::size_t index) {
 }
 
 void user::keep_last_activity() {
+  commit(last_activity_now(), [](errc) {});
+}
+
+write_set user::last_activity_now() {
   if (!last_activity_)
     note_last_words({});
   last_activity_->ms = now_ms();
   auto changes = write_set{};
   accounts::put_last_activity(changes, place(), *last_activity_);
-  commit(std::move(changes), [](errc) {});
+  return changes;
 }
 
 /// The status that the account's last unavailable presence left (XEP-0012, 4).
@@ -684,11 +688,13 @@ void user::look_up(caf::typed_response_promise<msg::found> promise) {
   answer.created_ms = created_ms_;
   if (!exists_) {
     note_idleness();
-    return promise.deliver(std::move(answer));
+    promise.deliver(std::move(answer));
+    return;
   }
   if (!credentials_.empty()) {
     answer.credentials = std::exchange(credentials_, {});
-    return promise.deliver(std::move(answer));
+    promise.deliver(std::move(answer));
+    return;
   }
   read(
       [at = place()](const reader& from, msg::was_read& to) {
@@ -750,7 +756,10 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
       if (has_from(item.subscription))
         ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
     }
-    tell_of_removal(std::move(ends), x);
+    // Nobody is told while the disk takes nothing.
+    submit(last_activity_now(), [this, ends = std::move(ends), x](errc failure) {
+      failure == errc::none ? tell_of_removal(ends, x) : end_removal(x, failure);
+    });
   });
 }
 

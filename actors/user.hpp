@@ -108,6 +108,7 @@ private:
   /// hears only one of both tells them once too often rather than never.
   void note_shown(const jid& full, bool is_there);
   void keep_last_activity();
+  write_set last_activity_now();
   /// Takes it out of the lists, and tells whoever saw it that it is gone.
   void drop_session(std::size_t index);
   void note_last_words(std::string status);
@@ -227,6 +228,8 @@ private:
   void own_presence(const stanza& x, std::size_t session, bool was_available);
   void broadcast(const stanza& x);
   /// As `route`, for a presence to a contact: not to those of its resources that are blocked.
+  template <class F>
+  void to_contacts(stanza x, F is_for);
   void show(stanza x);
   void show(stanza x, const blocklist* blocks);
   bool is_leaving(std::string_view contact) const;

@@ -67,20 +67,9 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
       if (i != session && views_[i].available)
         to_session(session, {views_[i].presence, views_[i].full, full});
     if (!roster_.items.empty()) {
-      auto probe = presence_of(stanza_type::probe, full, {});
-      auto far = spread{server_};
-      for (auto& item : roster_.items)
-        if (has_to(item.subscription) && !(blocks_ && blocks_->is_blocked(item.contact))) {
-          probe.to = item.contact;
-          if (!far.takes(item.contact))
-            route(probe);
-          else
-            trace::note(trace::station::routed, "user", account_, probe);
-        }
-      for (auto& to : far.send(probe)) {
-        probe.to = to;
-        route(probe);
-      }
+      to_contacts(presence_of(stanza_type::probe, full, {}), [this](const roster_item& x) {
+        return has_to(x.subscription) && !(blocks_ && blocks_->is_blocked(x.contact));
+      });
     }
   }
   if (effects.show_requests)
@@ -90,28 +79,42 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
 }
 
 void user::broadcast(const stanza& x) {
+  to_contacts(x, [this](const roster_item& one) {
+    return has_from(one.subscription) && !(blocks_ && blocks_->is_blocked(one.contact)) &&
+           !is_leaving(one.contact.text());
+  });
   auto copy = x;
-  auto far = spread{server_};
-  for (auto& item : roster_.items) {
-    if (!has_from(item.subscription) || (blocks_ && blocks_->is_blocked(item.contact)) ||
-        is_leaving(item.contact.text()))
-      continue;
-    copy.to = item.contact;
-    auto is_hidden = server_.far && blocks_ && !blocks_->resources_of(item.contact).empty();
-    if (is_hidden || !far.takes(item.contact))
-      show(copy);
-    else
-      trace::note(trace::station::routed, "user", account_, copy);
-  }
-  for (auto& to : far.send(copy)) {
-    copy.to = to;
-    show(copy);
-  }
   for (auto i = std::size_t{0}; i < views_.size(); ++i)
     if (views_[i].available) {
       copy.to = views_[i].full;
       to_session(i, copy);
     }
+}
+
+/// To each other node once. Who cannot go along gets it by itself, behind that: before, it would keep others back.
+template <class F>
+void user::to_contacts(stanza x, F is_for) {
+  auto is_shown = x.type != stanza_type::probe; // Else none of a contact's devices sees it.
+  auto send_alone = [&] { is_shown ? show(x) : route(x); };
+  auto far = spread{server_};
+  auto alone = std::vector<jid>{};
+  for (auto& item : roster_.items) {
+    if (!is_for(item))
+      continue;
+    x.to = item.contact;
+    if (!server_.far)
+      send_alone();
+    else if ((is_shown && blocks_ && !blocks_->resources_of(x.to).empty()) || !far.takes(x.to))
+      alone.push_back(x.to);
+    else
+      trace::note(trace::station::routed, "user", account_, x);
+  }
+  for (auto& to : far.send(x))
+    alone.push_back(to);
+  for (auto& to : alone) {
+    x.to = to;
+    send_alone();
+  }
 }
 
 void user::show(stanza x) {

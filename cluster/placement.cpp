@@ -564,8 +564,9 @@ result<next_step> step_of(const state& in, const observed& seen, shard_id shard,
     return out;
   case step::promote:
     // With one voter more, who lives, a majority lives still.
+    // Nor does one count that an earlier leader had added in vain: it is added again first.
     for (auto one : now.add)
-      if (is_live(one)) {
+      if (is_live(one) || (heard(one) && !looked->second.lag.contains(one))) {
         out.who = {one};
         return out;
       }

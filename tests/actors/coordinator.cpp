@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(adopts_what_is_agreed_on_and_begins_the_members_that_it_sho
   BOOST_TEST((node.made == shards{0, system_shard}));
   BOOST_TEST(node.members.size() == 2u);
   BOOST_REQUIRE(node.peers.size() == 2u);
-  BOOST_TEST((node.peers[0] == cluster::member_addresses{12, {"10.0.0.12:5999"}}));
+  BOOST_TEST((node.peers[0] == cluster::member_addresses{12, {"10.0.0.12:5999"}, agreed.state.find(12)->certificate}));
   BOOST_TEST(server.node_id.load() == 1u);
   works(); // It is on the disk, for the next start.
   BOOST_TEST((*cluster::load_agreed(folder.path()) == agreed.state));

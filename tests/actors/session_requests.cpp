@@ -74,7 +74,7 @@ struct one_session : server_fixture {
   }
   void signs_in() {
     opens();
-    send(it, msg::received{xml::builder{"auth", ns::sasl}.attribute("mechanism", "ANONYMOUS").finish()});
+    send(it, msg::received{xml::builder{"auth", ns::sasl}.attribute("mechanism", "ANONYMOUS").text("=").finish()});
     opens();
     comes("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
     auto all = std::vector<session_actor>{};

@@ -501,7 +501,8 @@ BOOST_AUTO_TEST_CASE(a_removal_that_the_disk_does_not_take_is_tried_until_it_doe
   works();
   auto x = attached("garden");
   auto done = asks<msg::outcome>(it, msg::remove_account{romeo});
-  store.unwritable = errc::resource_constraint; // Only now: juliet has been told.
+  works_once();                                 // The disk takes something,
+  store.unwritable = errc::resource_constraint; // but no more when juliet has been told.
   works();
   BOOST_TEST(!done->has_come());
   passes(1s);
@@ -514,6 +515,19 @@ BOOST_AUTO_TEST_CASE(a_removal_that_the_disk_does_not_take_is_tried_until_it_doe
   BOOST_TEST((done->value->failure == errc::none));
   BOOST_TEST(store.state.empty());
   BOOST_TEST((x.history->ended == std::vector{errc::not_authorized}));
+}
+
+BOOST_AUTO_TEST_CASE(a_removal_is_refused_at_once_while_the_disk_takes_nothing) {
+  put_account(romeo);
+  put_contact(subscription::both);
+  starts();
+  works();
+  store.unwritable = errc::resource_constraint;
+  auto done = asks<msg::outcome>(it, msg::remove_account{romeo});
+  works();
+  BOOST_REQUIRE(done->has_come());
+  BOOST_TEST((done->value->failure == errc::resource_constraint));
+  BOOST_TEST(shard->delivered.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_removal_that_contacts_can_not_be_told_is_given_up_in_the_end) {
