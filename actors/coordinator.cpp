@@ -156,6 +156,7 @@ void coordinator::tick() {
 void coordinator::every_second() {
   for (auto& [shard, one] : members_)
     look_at(shard);
+  version_then_ = std::exchange(version_now_, agreed_.version);
   auto says = own_report();
   seen_.apply(self_id(), says, steady_ms());
   to_all(says);

@@ -178,6 +178,7 @@ private:
   void tell_shard(shard_id shard);
   void tell_shards(const std::vector<shard_id>& which);
   void tell_led_shards();
+  void help_on(cluster::node_id who, std::uint64_t its_version);
   void link_changed(const msg::link_changed& x);
   void from_node(const msg::from_node& x);
   void to_node(cluster::node_id to, const cluster::control::message& what);
@@ -200,9 +201,10 @@ private:
   std::string agreed_bytes_;  ///< As they stand in this node's store.
   bool reads_agreed_ = false; ///< From the disk.
   bool has_drained_ = false;
-  std::uint64_t seconds_up_ = 0; ///< So long all agreed that this node is up.
-  bool is_noting_ = false;       ///< The certificate.
-  bool disk_is_good_ = true;     ///< As last said.
+  std::uint64_t seconds_up_ = 0;                     ///< So long all agreed that this node is up.
+  bool is_noting_ = false;                           ///< The certificate.
+  bool disk_is_good_ = true;                         ///< As last said.
+  std::uint64_t version_now_ = 0, version_then_ = 0; ///< Of what is agreed: last second, and the one before.
   std::uint64_t ticks_ = 0;
 
   struct running {

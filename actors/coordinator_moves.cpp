@@ -30,6 +30,8 @@ std::vector<std::string> coordinator::plan(const cluster::patience& how) {
     propose(one);
   }
   for (auto& one : cluster::leader_transfers(agreed_, seen, how)) {
+    if (leaders_.who_serves(one.shard).node != one.from) // It has gone on since that node's last report.
+      continue;
     log::info("cluster.transfer",
               {{"group", cluster::title(one.shard)}, {"to", agreed_.title(one.to)}, {"why", one.why}});
     said.push_back(cluster::title(one.shard) + ": its leader moves from " + agreed_.title(one.from) + " to " +

@@ -68,6 +68,15 @@ void coordinator::tell_shards(const std::vector<shard_id>& which) {
     tell_shard(shard);
 }
 
+/// Whoever does not hear the system group's leader, and may not know how to reach it, learns from others what is
+/// agreed.
+void coordinator::help_on(cluster::node_id who, std::uint64_t its_version) {
+  if (its_version >= version_then_)
+    return;
+  auto bytes = agreed_.encode();
+  to_node(who, cluster::control::state{bytes});
+}
+
 /// Who may lead next has changed.
 void coordinator::tell_led_shards() {
   for (auto& [shard, term] : own_leads_.terms)
@@ -113,6 +122,10 @@ void coordinator::from_node(const msg::from_node& x) {
     return;
   if (auto leads = std::get_if<control::leads>(&*read)) {
     auto changed = leaders_.apply(x.from, *leads);
+    for (auto shard : changed) // Who gave it up, as one does whose disk fails, need not be waited for.
+      if (leaders_.who_serves(shard).node == 0 && members_.contains(shard))
+        if (auto member = node_.member_of(shard))
+          member->is_down(x.from);
     for (auto shard : changed)
       if (leads->terms.contains(shard))
         history_.led_elsewhere(shard, x.from, steady_ms());
@@ -120,8 +133,10 @@ void coordinator::from_node(const msg::from_node& x) {
         history_.lost(shard, x.from, agreed_.title(x.from) + " gave it up", steady_ms());
     return tell_shards(changed);
   }
-  if (auto report = std::get_if<control::report>(&*read))
-    return seen_.apply(x.from, *report, steady_ms());
+  if (auto report = std::get_if<control::report>(&*read)) {
+    seen_.apply(x.from, *report, steady_ms());
+    return help_on(x.from, report->state_version);
+  }
   if (auto state = std::get_if<control::state>(&*read)) {
     if (auto decoded = cluster::state::decode(state->bytes))
       adopt(*std::move(decoded));

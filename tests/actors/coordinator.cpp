@@ -376,6 +376,17 @@ BOOST_AUTO_TEST_CASE(tells_a_shard_that_nobody_serves_it_when_the_link_is_gone) 
   BOOST_TEST((member(0).down == ids{12}));
 }
 
+BOOST_AUTO_TEST_CASE(lets_its_members_not_wait_for_a_leader_that_gave_up) { // Its disk fails, or it hands over.
+  begins_as_a_member();
+  says(12, control::leads{1, {{0, 4}}});
+  says(12, control::leads{2, {}});
+  BOOST_TEST((member(0).down == ids{12}));
+  says(12, control::leads{3, {{0, 5}}});
+  says(13, control::leads{1, {{0, 6}}}); // Another has begun before:
+  says(12, control::leads{4, {}});
+  BOOST_TEST((member(0).down == ids{12}));
+}
+
 BOOST_AUTO_TEST_CASE(lets_its_shards_not_wait_for_the_sessions_of_a_node_that_is_gone) {
   begins_as_a_member();
   leads(0, 4);
@@ -394,6 +405,22 @@ BOOST_AUTO_TEST_CASE(tells_a_node_that_comes_what_it_leads_and_what_is_agreed_on
   BOOST_TEST(said<control::leads>(13)[0].terms.size() == 2u);
   BOOST_REQUIRE(said<control::state>(13).size() == 1u);
   BOOST_TEST((said<control::state>(13)[0].bytes == agreed.state.encode()));
+}
+
+BOOST_AUTO_TEST_CASE(tells_who_stays_behind_what_is_agreed_on) { // It may not know how to reach who leads.
+  begins_as_a_member();
+  says_that_it_leads(12, {{system_shard, 3}});
+  auto report = control::report{};
+  report.state_version = agreed.state.version - 1;
+  says(13, report);
+  BOOST_TEST(said<control::state>(13).empty()); // It may have heard of it by now.
+  ticks(20);
+  says(13, report);
+  BOOST_REQUIRE(said<control::state>(13).size() == 1u);
+  BOOST_TEST((said<control::state>(13)[0].bytes == agreed.state.encode()));
+  report.state_version = agreed.state.version;
+  says(13, report);
+  BOOST_TEST(said<control::state>(13).size() == 1u);
 }
 
 // -- frames that make no sense ---------------------------------------------------------------------------------------
