@@ -154,8 +154,8 @@ void cluster_node::on_timer(std::uint32_t) {
 
 void cluster_node::end() {
   stop();
-  if (home_)
-    home_->loop().cancel_timer(std::exchange(tick_, 0));
+  if (auto home = std::exchange(home_, nullptr))
+    home->loop().cancel_timer(tick_);
   discovery_ = nullptr; // It uses the links.
   links_ = nullptr;
   server_.far = nullptr;

@@ -44,7 +44,8 @@ coordinator::behavior_type coordinator::make_behavior() {
       [this](const msg::group_ready& x) { group_ready(x); },
       [this](const msg::system_committed& x) {
         read_agreed();
-        proposals_.committed(x.ticket, x.failure);
+        if (auto agreed = proposals_.committed(x.ticket, x.failure))
+          adopt(*std::move(agreed));
       },
       [this](const msg::agreed_is_at_hand&) {
         reads_agreed_ = false;

@@ -143,7 +143,8 @@ private:
   bool misses_members() const;
 
   // -- what is agreed on --
-  void read_agreed();
+  /// Whether what is agreed on is known as this node's store has it; else it will be.
+  bool read_agreed();
   void adopt(cluster::state next);
   void link_with_members();
   void announce();
@@ -204,6 +205,8 @@ private:
   std::uint64_t seconds_up_ = 0;                     ///< So long all agreed that this node is up.
   bool is_noting_ = false;                           ///< The certificate.
   bool disk_is_good_ = true;                         ///< As last said.
+  bool agreed_is_readable_ = true;                   ///< What the store has of it.
+  std::uint64_t sure_version_ = 0;                   ///< As the system group's leader has said.
   std::uint64_t version_now_ = 0, version_then_ = 0; ///< Of what is agreed: last second, and the one before.
   std::uint64_t ticks_ = 0;
 

@@ -34,9 +34,9 @@ void write_down(const cluster::system_event& x) {
 
 } // namespace
 
-void coordinator::read_agreed() {
+bool coordinator::read_agreed() {
   if (!members_.contains(system_shard))
-    return;
+    return false;
   auto bytes = node_.system_group().cached().get(keys::system_state_key());
   if (!bytes && bytes.code() == errc::would_block && !std::exchange(reads_agreed_, true)) {
     auto ready = [self = coordinator_actor{this}](const reader& from) {
@@ -45,13 +45,18 @@ void coordinator::read_agreed() {
     };
     reads_agreed_ = node_.system_group().read(std::move(ready)).has_value();
   }
-  if (!bytes || !*bytes || **bytes == agreed_bytes_)
-    return;
+  if (!bytes || !*bytes)
+    return bytes.has_value();
+  if (**bytes == agreed_bytes_)
+    return agreed_is_readable_;
   agreed_bytes_ = **bytes;
   auto read = cluster::load_state(node_.system_group().cached());
-  if (!read || !*read)
-    return log::error("cluster.state_unreadable", {{"why", read ? "none" : read.error().text}});
-  adopt(**std::move(read));
+  agreed_is_readable_ = read && *read;
+  if (agreed_is_readable_)
+    adopt(**std::move(read));
+  else
+    log::error("cluster.state_unreadable", {{"why", read ? "none" : read.error().text}});
+  return agreed_is_readable_;
 }
 
 void coordinator::adopt(cluster::state next) {
@@ -174,7 +179,8 @@ void coordinator::propose(const cluster::command& x, proposal_done done) {
 }
 
 void coordinator::propose_here(const cluster::command& x, proposal_done done) {
-  read_agreed();
+  if (!read_agreed())
+    return done(error{errc::resource_constraint, "this node has not read yet what is agreed on: try again"});
   auto next = proposals_.ahead(agreed_);
   if (auto fit = check_seen(next, x); !fit)
     return done(fit.error());

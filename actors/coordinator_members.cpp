@@ -20,13 +20,16 @@ bool coordinator::may_have(cluster::node_id who, shard_id shard) const {
                                                std::ranges::count(placed.moving->remove, who) != 0));
 }
 
+/// Only what the system group's leader says ends a member, whose data goes with it: what a start finds, or what others
+/// pass on, may be older than what this member has taken since.
 void coordinator::arrange_members() {
+  auto is_sure = own_leads_.terms.contains(system_shard) || sure_version_ >= agreed_.version;
   auto begin = std::vector<shard_id>{}, end = begin; // What is agreed on may change with each that ends.
   for (auto& [shard, placed] : agreed_.shards) {
     auto is_here = members_.contains(shard);
     if (should_have(shard) && !is_here && beginning_.insert(shard).second)
       begin.push_back(shard);
-    else if (!should_have(shard) && is_here)
+    else if (!should_have(shard) && is_here && is_sure)
       end.push_back(shard);
   }
   for (auto shard : begin)

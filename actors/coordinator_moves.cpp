@@ -74,8 +74,9 @@ void coordinator::transfer(shard_id shard, cluster::node_id to) {
 /// To whoever is linked and has most of it.
 void coordinator::hand_over() {
   auto is_alone = up_.empty();
-  if (!is_alone && !std::exchange(has_drained_, true))
-    propose(cluster::ask::drain{self_id()}); // Else leaders would come back.
+  if (!is_alone && !std::exchange(has_drained_, true)) // Else leaders would come back.
+    propose(cluster::ask::drain{self_id()},
+            [this](const result<cluster::applied>& how) { has_drained_ = how.has_value(); });
   for (auto& [shard, term] : own_leads_.terms) {
     auto& last = members_.at(shard).last;
     auto best = static_cast<const group_member::status::other*>(nullptr);

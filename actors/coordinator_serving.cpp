@@ -3,6 +3,7 @@
 #include "actors/coordinator.hpp"
 #include "actors/log.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace xmpp {
@@ -42,8 +43,10 @@ void coordinator::leadership_changed(const msg::leadership_changed& x) {
     terms.erase(led);
   ++own_leads_.sequence;
   node_.shards_led = terms.size();
-  if (x.shard == system_shard)
+  if (x.shard == system_shard) {
+    proposals_.forget_ahead();
     read_agreed();
+  }
   tell_shards(leaders_.apply(self_id(), own_leads_));
   to_all(own_leads_);
 }
@@ -138,9 +141,12 @@ void coordinator::from_node(const msg::from_node& x) {
     return help_on(x.from, report->state_version);
   }
   if (auto state = std::get_if<control::state>(&*read)) {
-    if (auto decoded = cluster::state::decode(state->bytes))
-      adopt(*std::move(decoded));
-    return;
+    auto decoded = cluster::state::decode(state->bytes);
+    if (!decoded)
+      return;
+    if (leaders_.who_serves(system_shard).node == x.from)
+      sure_version_ = std::max(sure_version_, decoded->version);
+    return adopt(*std::move(decoded));
   }
   if (auto asked = std::get_if<control::propose>(&*read)) {
     auto answer = [this, from = x.from, request = asked->request](const result<cluster::applied>& how) {

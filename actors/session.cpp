@@ -17,6 +17,8 @@ constexpr std::uint32_t close_grace_ms = 5'000;
 /// For what is being sent from the store to go out, when a successor is there, which waits for the rest.
 constexpr std::uint32_t replaced_grace_ms = 1'000;
 constexpr auto request_timeout = std::chrono::seconds{30};
+/// Stanzas that an account sends to one that has ended, before it knows; more of them go back at once.
+constexpr auto late_max = std::size_t{1'000};
 /// When it failed, in a cluster.
 constexpr auto attach_again_after = std::chrono::seconds{1};
 /// During the negotiation no request has a timeout of its own: `sign_in_timeout_s` ends them all. CAF's would wake its
@@ -384,7 +386,9 @@ void session::write(std::string_view bytes) {
 
 void session::deliver(const stanza& x) {
   if (full_.empty() && !is_polite_) {
-    if (ended_)
+    if (late_ && late_->size() < late_max)
+      late_->push_back(x);
+    else if (ended_)
       give_back(x);
     return;
   }
@@ -515,8 +519,12 @@ void session::leave() {
     server_.requests->forget(id());
   auto what = msg::detach{full_, server_.session_number(id()), directed_ ? directed_->take() : std::vector<jid>{},
                           bool(presence_)};
-  // What the account has sent until it lets go still comes, and must not be lost with this actor.
+  // What the account has sent until it lets go still comes, and must not be lost with this actor. Nor does it go back
+  // before: it would come again and again.
+  late_ = std::make_unique<std::vector<stanza>>();
   auto let_go = [this] {
+    for (auto& one : *late_)
+      give_back(one);
     if (is_polite_ && transport_)
       transport_->close("</stream:stream>", close_grace_ms);
     quit();
@@ -525,7 +533,9 @@ void session::leave() {
     request(shard, caf::infinite, what)
         .then([let_go](const msg::detached&) { let_go(); }, [let_go](const caf::error&) { let_go(); });
   };
-  if (user_) // It may have ended, as those of removed accounts do; somebody must tell who was shown presence directly.
+  // Not past an attach that is under way. The account's actor may have ended, as those of removed accounts do; somebody
+  // must tell who was shown presence directly.
+  if (user_ && !attaches_again_)
     request(user_, caf::infinite, what)
         .then([let_go](const msg::detached&) { let_go(); }, [ask_shard](const caf::error&) { ask_shard(); });
   else
@@ -585,9 +595,11 @@ void session::attach_again() {
   what.interested = interested_;
   what.wants_blocks = wants_blocks_;
   what.presence = presence_;
+  attaches_again_ = true;
   request(server_.route.shard(full_), request_timeout, std::move(what))
       .then(
           [this](const msg::attached& a) {
+            attaches_again_ = false;
             if (a.failure != errc::none)
               return end(a.failure);
             blocks_ = a.blocks;
@@ -596,6 +608,7 @@ void session::attach_again() {
             user_ = way_to_account(a.user);
           },
           [this](const caf::error&) {
+            attaches_again_ = false;
             if (!server_.is_in_cluster)
               return end(errc::internal_server_error);
             // Nobody serves the account just now, or its node has gone: whoever does next asks as well.

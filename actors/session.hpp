@@ -109,6 +109,7 @@ private:
   struct asked_capabilities {
     std::string id, hash, ver;
   };
+  std::unique_ptr<std::vector<stanza>> late_;   ///< What came while the account lets go.
   std::unique_ptr<asked_capabilities> asked_;   ///< Null: nothing is asked.
   std::unique_ptr<std::string> changes_blocks_; ///< The id of the last request that does, until it is answered.
   caps_cache::features features_;               ///< Of the client, verified; null: not known.
@@ -122,6 +123,7 @@ private:
   bool anonymous_ = false;
   bool sends_by_shard_ = false; ///< To its account, since it last asked for it.
   bool attaching_ = false;      ///< The account was asked and has not answered.
+  bool attaches_again_ = false; ///< The same, by the shard.
   bool is_polite_ = false;      ///< The client closed its stream, and is still written to until the account lets go.
   bool ended_ = false;
   std::uint32_t bound_s_ = 0;   ///< When, since the epoch.

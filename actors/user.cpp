@@ -1,5 +1,6 @@
 #include "actors/user.hpp"
 
+#include "actors/cluster_node.hpp"
 #include "actors/log.hpp"
 #include "actors/random.hpp"
 #include "actors/reactor_unit.hpp"
@@ -190,6 +191,7 @@ bool user::must_wait(caf::mailbox_element& x) {
 
 void user::restart() {
   foreign_bytes_ = 0;
+  turn_ = nullptr;
   // Nobody who waits for an answer waits for ever.
   reload_when_drained_ = true;
   for (auto lost = std::exchange(pending_, {}); !lost.empty();)
@@ -246,6 +248,8 @@ void user::lost() {
     return quit();
   }
   fail_reads();
+  if ((before_next_ != 0 || is_removing_) && server_.node) // Who waits for an answer that comes too late hears of it.
+    server_.node->note_loss();
   is_busy();
   hands_back_ = true;
   send(this, msg::lose{});
@@ -637,7 +641,7 @@ void user::when_current(continuation then) {
   auto told = [then = std::move(then)](const msg::was_read& x) {
     then(x.failure == errc::none ? errc::none : errc::remote_server_timeout);
   };
-  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(told), turn_});
+  reads_.emplace_hint(reads_.end(), ticket, pending_read{std::move(told), turn_, held_now()});
   server_.replicas[shard_]->read_index([self = caf::actor_cast<user_actor>(ctrl()), ticket](const result<void>& how) {
     auto answer = msg::was_read{ticket};
     answer.failure = how.code();

@@ -56,15 +56,18 @@ void user::handle(const msg::sent& x) {
 void user::handle_checked(const msg::sent& x) {
   if (is_for_others(x.what, account_))
     return forward(x.what);
+  if (x.what.kind == stanza_kind::presence && is_subscription(x.what.type))
+    return own_subscription(x.what);
   auto session = find_session(x.what.from, x.session_id);
-  if (!session) // It ended, or was replaced, while this was on its way.
+  if (!session) { // It ended, or was replaced, while this was on its way.
+    if (x.what.type == stanza_type::unavailable)
+      tell_directed(x.directed, x.what);
     return note_idleness();
+  }
   switch (x.what.kind) {
   case stanza_kind::message: // forwarded
     return;
   case stanza_kind::presence:
-    if (is_subscription(x.what.type))
-      return own_subscription(x.what);
     own_presence(x.what, *session, x.was_available);
     return tell_directed(x.directed, x.what);
   case stanza_kind::iq:

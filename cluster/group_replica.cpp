@@ -357,7 +357,7 @@ group_replica::group_replica(group_replica_options options, writer& log, group_r
     : inbox_(std::make_shared<inbox>()) {
   inbox_->wake = around.wake;
   state_ = std::make_unique<state>(std::move(options), log, std::move(around), inbox_);
-  log.watch(state_->options.shard, [mail = inbox_](const writer::group_event& x) {
+  watch_ = log.watch(state_->options.shard, [mail = inbox_](const writer::group_event& x) {
     using kind = writer::group_event::kind;
     if (x.what != kind::flushed) {
       const auto lock = std::scoped_lock{mail->mutex};
@@ -389,7 +389,7 @@ group_replica::group_replica(group_replica_options options, writer& log, group_r
 }
 
 group_replica::~group_replica() {
-  state_->log.watch(state_->options.shard, {});
+  state_->log.end_watch(state_->options.shard, watch_);
   auto submissions = std::vector<submission>{};
   auto events = std::vector<inbox::event>{};
   {

@@ -90,6 +90,7 @@ private:
   struct state;
   std::shared_ptr<inbox> inbox_;
   std::unique_ptr<state> state_;
+  std::uint64_t watch_ = 0; ///< Of the log.
 };
 
 } // namespace xmpp

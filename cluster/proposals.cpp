@@ -1,5 +1,6 @@
 #include "cluster/proposals.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace xmpp::cluster {
@@ -38,17 +39,20 @@ void proposals::submitted(std::uint64_t number, const applied& outcome, state ah
   ahead_ = std::move(ahead);
 }
 
-void proposals::committed(std::uint64_t number, errc failure) {
-  if (submitted_.empty() || submitted_.front().number != number)
-    return;
-  auto one = std::move(submitted_.front());
-  submitted_.pop_front();
-  if (failure != errc::none || submitted_.empty())
+std::optional<state> proposals::committed(std::uint64_t number, errc failure) {
+  auto found = std::ranges::find(submitted_, number, &ticket::number);
+  if (found == submitted_.end())
+    return {};
+  auto one = std::move(*found);
+  submitted_.erase(found);
+  if (failure != errc::none)
     ahead_.reset(); // What stands on what was not committed is not committed either.
+  auto agreed = submitted_.empty() ? std::exchange(ahead_, {}) : std::nullopt;
   if (failure == errc::none)
     one.done(one.outcome);
   else
     one.done(error{failure, "the system group has not committed it"});
+  return agreed;
 }
 
 } // namespace xmpp::cluster

@@ -39,11 +39,15 @@ public:
   bool has_submitted() const noexcept { return !submitted_.empty(); }
   bool is_full() const noexcept { return submitted_.size() >= under_way_max; }
   /// What will be agreed on once all that is submitted is committed: to this the next command is applied.
-  const state& ahead(const state& agreed) const noexcept { return ahead_ ? *ahead_ : agreed; }
+  const state& ahead(const state& agreed) const noexcept {
+    return ahead_ && ahead_->version > agreed.version ? *ahead_ : agreed;
+  }
   std::uint64_t next_ticket() noexcept { return ++last_ticket_; }
   void submitted(std::uint64_t ticket, const applied& outcome, state ahead, answer done);
-  /// `failure` is `none` when it was; in the order of the tickets, others are ignored.
-  void committed(std::uint64_t ticket, errc failure);
+  /// `failure` is `none` when it was. When that was the last one: what is agreed on now, if it is known.
+  std::optional<state> committed(std::uint64_t ticket, errc failure);
+  /// What is submitted may not be committed: the next command is not applied to it.
+  void forget_ahead() noexcept { ahead_.reset(); }
 
 private:
   struct waiting {

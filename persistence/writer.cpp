@@ -195,7 +195,8 @@ struct writer::state {
   std::vector<std::function<void(result<void>)>> flushes; ///< Who waits for the next.
 
   std::mutex watch_mutex; ///< Held while they are called.
-  std::map<shard_id, std::function<void(const writer::group_event&)>> watchers;
+  std::map<shard_id, std::pair<std::uint64_t, std::function<void(const writer::group_event&)>>> watchers;
+  std::uint64_t last_watcher = 0;
 
   std::mutex report_mutex; ///< Held while `on_health` runs, so that reports come in order.
 
@@ -458,15 +459,15 @@ void writer::state::report() {
 
 void writer::state::tell(writer::group_event::kind what) {
   const auto lock = std::scoped_lock{watch_mutex};
-  for (const auto& [shard, f] : watchers)
-    f({what, 0});
+  for (const auto& [shard, one] : watchers)
+    one.second({what, 0});
 }
 
 void writer::state::tell_flushed(const std::vector<std::uint64_t>& up_to) {
   const auto lock = std::scoped_lock{watch_mutex};
-  for (const auto& [shard, f] : watchers)
+  for (const auto& [shard, one] : watchers)
     if (shard == system_shard || shard < up_to.size() - 1)
-      f({writer::group_event::kind::flushed, shard == system_shard ? up_to.back() : up_to[shard]});
+      one.second({writer::group_event::kind::flushed, shard == system_shard ? up_to.back() : up_to[shard]});
 }
 
 // -- maintenance
@@ -613,20 +614,23 @@ result<void> writer::read(std::function<void(const reader&)> f) {
 
 // -- groups ----------------------------------------------------------------------------------------------------------
 
-void writer::watch(shard_id shard, std::function<void(const group_event&)> f) {
+std::uint64_t writer::watch(shard_id shard, std::function<void(const group_event&)> f) {
   const auto lock = std::scoped_lock{state_->watch_mutex};
-  if (!f) {
-    state_->watchers.erase(shard);
-    return;
-  }
   auto is_short = false;
   {
     const auto guard = std::scoped_lock{state_->mutex};
     is_short = state_->shortage.failed;
   }
-  auto& kept = state_->watchers[shard] = std::move(f);
+  auto& kept = state_->watchers[shard] = {++state_->last_watcher, std::move(f)};
   if (is_short)
-    kept({group_event::kind::short_of_room, 0});
+    kept.second({group_event::kind::short_of_room, 0});
+  return kept.first;
+}
+
+void writer::end_watch(shard_id shard, std::uint64_t number) {
+  const auto lock = std::scoped_lock{state_->watch_mutex};
+  if (auto found = state_->watchers.find(shard); found != state_->watchers.end() && found->second.first == number)
+    state_->watchers.erase(found);
 }
 
 void writer::begin(shard_id shard, std::size_t bytes_max, std::function<void(result<group_log>)> f) {

@@ -82,8 +82,10 @@ public:
     kind what = kind::flushed;
     std::uint64_t index = 0;
   };
-  /// None: no more; blocks while a call of the old one runs.
-  void watch(shard_id shard, std::function<void(const group_event&)> f);
+  /// In the place of who watched that shard before. Returns a number, by which it ends.
+  std::uint64_t watch(shard_id shard, std::function<void(const group_event&)> f);
+  /// Blocks while a call runs. Nothing, when another one has taken its place.
+  void end_watch(shard_id shard, std::uint64_t number);
 
   /// `store::begin`, behind all that was asked for before.
   void begin(shard_id shard, std::size_t bytes_max, std::function<void(result<group_log>)> f);

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 namespace xmpp::shell {
@@ -223,7 +224,11 @@ result<std::string> remote_runs::begin(const number& as, const remote_step& what
     return error{errc::conflict, "this command has begun already"};
   if (runs_.size() >= options_.runs_max)
     return error{errc::resource_constraint, "too many commands of other nodes run here"};
-  runs_.emplace(as, std::make_shared<run>(as.first, what, *this));
+  try {
+    runs_.emplace(as, std::make_shared<run>(as.first, what, *this));
+  } catch (const std::system_error&) {
+    return error{errc::resource_constraint, "this node can start no thread for it"};
+  }
   return encode_remote_answer(clock_us(), {});
 }
 

@@ -218,4 +218,17 @@ BOOST_AUTO_TEST_CASE(leaves_nothing_behind_whatever_ends_it_while_a_page_goes_ou
     }
 }
 
+BOOST_AUTO_TEST_CASE(gives_back_what_comes_late_when_its_account_has_let_go) { // Else it would come again and again.
+  shard->order.clear();
+  auto full = std::optional<jid>{};
+  server.sessions.for_each([&](const jid& x, const session_actor&) { full = x; });
+  caf::anon_send(it, msg::disconnected{"lost"});
+  for (auto id : {"1", "2"})
+    caf::anon_send(it,
+                   msg::deliver{stanza_of("<message type='chat' id='" + std::string{id} + "'><body>x</body></message>",
+                                          "a@example.com"_jid, full->bare())});
+  settle();
+  BOOST_TEST((shard->order == std::vector<std::string>{"detach", "1", "2"}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

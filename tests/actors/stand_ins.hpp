@@ -129,6 +129,7 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
           },
           [to](const msg::detach& x) {
             to->detached.emplace_back(x.full.text());
+            to->order.emplace_back("detach");
             return msg::detached{};
           },
           [to](const msg::lookup&) {

@@ -13,6 +13,7 @@ namespace {
 struct fixture {
   proposals under_way;
   std::vector<std::string> answers;
+  state agreed = of_version(1);
 
   proposals::answer note(const std::string& name) {
     return [this, name](const result<applied>& how) {
@@ -95,13 +96,34 @@ BOOST_AUTO_TEST_CASE(nothing_is_built_on_what_was_not_committed) {
   BOOST_TEST(answers.front() != "a: 2");
 }
 
-BOOST_AUTO_TEST_CASE(a_ticket_that_is_not_the_next_is_ignored) {
+BOOST_AUTO_TEST_CASE(each_is_answered_whichever_comes_first) { // As when a leadership is lost.
   submit("a", 2);
   submit("b", 3);
-  under_way.committed(2, errc::none);
   under_way.committed(9, errc::none);
   BOOST_TEST(answers.empty());
-  BOOST_TEST(under_way.size() == 2u);
+  under_way.committed(2, errc::not_leader);
+  BOOST_TEST((&under_way.ahead(agreed) == &agreed));
+  BOOST_TEST(!under_way.committed(1, errc::not_leader));
+  BOOST_TEST(answers.size() == 2u);
+  BOOST_TEST(under_way.size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(the_last_one_says_what_is_agreed_on_then) {
+  submit("a", 2);
+  submit("b", 3);
+  BOOST_TEST(!under_way.committed(1, errc::none));
+  auto now = under_way.committed(2, errc::none);
+  BOOST_REQUIRE(now.has_value());
+  BOOST_TEST(now->version == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(what_stands_on_an_older_state_than_the_agreed_one_is_not_built_on) {
+  submit("a", 2);
+  agreed = of_version(7); // Another led meanwhile.
+  BOOST_TEST((&under_way.ahead(agreed) == &agreed));
+  submit("b", 8);
+  under_way.forget_ahead();
+  BOOST_TEST((&under_way.ahead(agreed) == &agreed));
 }
 
 BOOST_AUTO_TEST_CASE(is_full_when_as_many_are_submitted_as_may_be) {

@@ -404,6 +404,7 @@ struct writing_fixture {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<writer::group_event> events;
+  std::uint64_t watching = 0; ///< The last one.
 
   writing_fixture() {
     options.environment = disk.environment();
@@ -412,9 +413,9 @@ struct writing_fixture {
     w = std::make_unique<writer>(open_store(options), how);
     watch(1);
   }
-  ~writing_fixture() { w->watch(1, {}); }
+  ~writing_fixture() { w->end_watch(1, watching); }
   void watch(shard_id shard) {
-    w->watch(shard, [this](const writer::group_event& x) {
+    watching = w->watch(shard, [this](const writer::group_event& x) {
       const auto lock = std::scoped_lock{mutex};
       events.push_back(x);
       changed.notify_all();
