@@ -42,7 +42,7 @@ struct link_options {
   std::size_t channel_bytes_max = 16u << 20; ///< Waiting for one peer, for each channel.
   std::size_t pack_bytes = 64u << 10;        ///< Encrypted at once.
   unsigned heartbeat_ms = 250;
-  unsigned silent_ms = 2'000;
+  unsigned silent_ms = 1'200;
   unsigned connect_ms = 2'500;   ///< For TCP and TLS of what we dial.
   unsigned handshake_ms = 5'000; ///< From the connection until a peer has shown who it is.
   unsigned join_ms = 30'000;     ///< For the decision about a joining node.

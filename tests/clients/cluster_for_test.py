@@ -117,6 +117,8 @@ class Namespaces:
         of = "/proc/{}/ns/net".format
         until(lambda: os.readlink(of(holder.pid)) != os.readlink(of("self")), "a namespace")
         self.holders[number] = holder
+        # The kernel takes its time with that of a namespace that has ended.
+        subprocess.run(["ip", "link", "del", f"v{number}"], check=False, capture_output=True)
         self.ip(f"link add v{number} type veth peer name inner", f"link set inner netns {holder.pid}",
                 f"addr add 10.91.{number}.1/24 dev v{number}", f"link set v{number} up")
         self.ip("link set lo up", f"addr add 10.91.{number}.2/24 dev inner", "link set inner up",
