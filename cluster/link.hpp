@@ -41,8 +41,8 @@ struct link_options {
   std::size_t frame_bytes_max = 4u << 20;    ///< A peer that sends a larger one is cut: the same on all nodes.
   std::size_t channel_bytes_max = 16u << 20; ///< Waiting for one peer, for each channel.
   std::size_t pack_bytes = 64u << 10;        ///< Encrypted at once.
-  unsigned heartbeat_ms = 250;
-  unsigned silent_ms = 1'200;
+  unsigned heartbeat_ms = 200;
+  unsigned silent_ms = 1'100;
   unsigned connect_ms = 2'500;   ///< For TCP and TLS of what we dial.
   unsigned handshake_ms = 5'000; ///< From the connection until a peer has shown who it is.
   unsigned join_ms = 30'000;     ///< For the decision about a joining node.
