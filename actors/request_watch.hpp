@@ -30,8 +30,8 @@ class request_watch {
 public:
   static constexpr std::size_t of_session_max = 1'000;
   static constexpr std::size_t requests_max = 200'000;
-  /// Others lead long before, as a rule. With `link_options::silent_ms` it is less than the two seconds within which who is
-  /// cut off refuses what it was asked.
+  /// Others lead long before, as a rule. With `link_options::silent_ms` it is less than the two seconds within which
+  /// who is cut off refuses what it was asked.
   static constexpr std::int64_t patience_ms = 500;
   /// An answer that comes later than this after it was given up would be shown.
   static constexpr std::int64_t remembers_ms = 300'000;
