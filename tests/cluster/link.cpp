@@ -248,8 +248,8 @@ BOOST_FIXTURE_TEST_CASE(a_silent_peer_is_down_after_its_time_and_linked_again_wh
   BOOST_TEST(until([] { return false; }, 5'000) == false); // Idle links stay.
   BOOST_TEST(low.downs.empty());
   turns_apart = false;
-  BOOST_TEST(!until([&] { return !low.downs.empty(); }, 1'700));
-  BOOST_TEST(until([&] { return !low.downs.empty(); }, 700));
+  BOOST_TEST(!until([&] { return !low.downs.empty(); }, 850));
+  BOOST_TEST(until([&] { return !low.downs.empty(); }, 450));
   BOOST_TEST(has_words(low.downs[0].second, "nothing heard"));
   turns_apart = true;
   BOOST_TEST(until([&] { return are_linked(low, high); }, 5'000));
@@ -271,7 +271,7 @@ BOOST_FIXTURE_TEST_CASE(what_a_node_finds_after_it_stood_still_is_not_looked_at,
 BOOST_FIXTURE_TEST_CASE(a_pause_shorter_than_that_is_nothing, pair_apart) {
   for (auto i = 0; i < 5; ++i) {
     turns_apart = false;
-    BOOST_TEST(!until([] { return false; }, 1'500));
+    BOOST_TEST(!until([] { return false; }, 800));
     turns_apart = true;
     BOOST_TEST(!until([] { return false; }, 500));
   }
