@@ -294,7 +294,7 @@ static void put_message(const struct raft* raft, const struct raft_message* from
     to->pre_vote = from->request_vote_result.pre_vote;
     /* The library answers with the term that it was asked about. Who has the better log but an old term would never
      * learn that, and be refused for it, and refuse all others for their logs. */
-    if (RAFT_CORE_MENDS(raft_core_old_term_kept) && to->pre_vote && !to->granted && to->term < raft->current_term)
+    if (to->pre_vote && !to->granted && to->term < raft->current_term)
       to->term = raft->current_term;
     break;
   case RAFT_INSTALL_SNAPSHOT:
@@ -509,6 +509,26 @@ static void put_refusal(struct raft_core* x, const struct raft_core_message* fro
   }
 }
 
+/* Where what is said in an old term is refused, the library leaves open how far the log goes, and from what index on it
+ * refuses: that may be 0, which means that it agrees. Who said it may lead in the term of the answer by now, and would
+ * take entries for stored here that are not. */
+static void refuse_clearly(const struct raft_core* x, const struct raft_core_message* from,
+                           const struct raft_core_update* update) {
+  uint64_t refused = from->type == raft_core_install ? from->snapshot.index : from->index;
+  uint64_t last = raft_last_index((struct raft*)&x->raft);
+  for (unsigned i = 0; i < update->n_messages; ++i) {
+    struct raft_core_message* to = &x->messages[i];
+    if (to->type != raft_core_append_result)
+      continue;
+    to->rejected = refused > 0 ? refused : 1;
+    to->index = last < to->rejected ? last : to->rejected - 1;
+    if (!RAFT_CORE_MENDS(raft_core_old_term_answered)) { /* As may stand there. */
+      to->rejected = from->type == raft_core_install ? 0 : from->index;
+      to->index = UINT64_MAX;
+    }
+  }
+}
+
 int raft_core_receive(struct raft_core* x, uint64_t now, const struct raft_core_message* from,
                       struct raft_core_update* update) {
   struct raft_event event = {.type = RAFT_RECEIVE};
@@ -517,6 +537,7 @@ int raft_core_receive(struct raft_core* x, uint64_t now, const struct raft_core_
   void* batch = NULL;
   struct raft_server self = {.id = x->raft.id, .address = x->raft.address, .role = RAFT_VOTER};
   struct raft_configuration members = x->raft.configuration;
+  int is_old = (from->type == raft_core_append || from->type == raft_core_install) && from->term < x->raft.current_term;
   int failed;
   memset(update, 0, sizeof *update);
   if (from->peer == 0 || from->peer == x->raft.id)
@@ -606,6 +627,8 @@ int raft_core_receive(struct raft_core* x, uint64_t now, const struct raft_core_
   }
   event.receive.message = &message;
   failed = step(x, &event, now, update);
+  if (!failed && is_old)
+    refuse_clearly(x, from, update);
   if (x->raft.configuration.servers == &self)
     x->raft.configuration = members;
   if (!failed && batch != NULL && update->n_entries > 0)

@@ -24,11 +24,11 @@ enum raft_core_defect {
   raft_core_change_amid_entries,  /* A change of members behind other entries of one message. */
   raft_core_early_messages,       /* Said before the term and the vote behind it are stored. */
   raft_core_same_term_again,      /* A sole voter leads in the term that it had. */
-  raft_core_old_term_kept,        /* Who is refused a vote for its old term does not learn of the new one. */
   raft_core_leader_kept,          /* Who does not stand itself refuses all others its vote. */
   raft_core_promoted_is_stranger, /* Who has not heard of its promotion refuses its vote. */
   raft_core_entries_before_log,   /* Entries that begin before the compacted log does. */
-  raft_core_newer_snapshot        /* One that is newer than the one announced. */
+  raft_core_newer_snapshot,       /* One that is newer than the one announced. */
+  raft_core_old_term_answered     /* What is said in an old term is answered with whatever stood in memory. */
 };
 #ifdef TROUPE_RAFT_DEFECTS
 extern enum raft_core_defect raft_core_planted;
