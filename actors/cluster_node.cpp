@@ -20,7 +20,7 @@ namespace xmpp {
 
 namespace {
 
-/// What came back from a session of another node tries its account again, not at once: that node may just be slow.
+/// What another node sent to a session that is not here goes back to its account.
 constexpr auto try_again_after = std::chrono::milliseconds{100};
 constexpr auto tick_ms = std::uint64_t{100};
 /// A disk that does not answer for longer counts as failing: others lead.
@@ -71,13 +71,15 @@ result<void> cluster_node::start(caf::actor_system& system, const config& option
   calls.send = [this](cluster::node_id to, std::string_view frame) {
     return send(to, cluster::channel::normal, frame);
   };
+  calls.is_up = [this](cluster::node_id x) { return is_up(x); };
   calls.shard = [this](shard_id x) { return server_.route.shard(x); };
   calls.session = [this](std::uint64_t number) {
     auto id = server_.actor_of(number);
     return id == 0 ? session_actor{} : caf::actor_cast<session_actor>(registry::instance().find(id));
   };
   calls.route = [this](const jid& account) { return server_.route.shard(account); };
-  calls.on_lost = [this](const stanza& what, errc why, remote::address::kind meant_for) { lost(what, why, meant_for); };
+  calls.on_lost = [this](const stanza& what, errc why) { lost(what, why); };
+  calls.on_unreached = [this](const remote::unreached& x) { unreached(x); };
   calls.on_loss = [this] { server_.requests->something_is_lost(steady_time_ms()); };
   calls.on_refused = [](cluster::node_id from, const std::string& summary, const error& why) {
     log::warning("cluster.refused", {{"node", cluster::id_text(from)}, {"message", summary}, {"why", why.text}});
@@ -273,16 +275,27 @@ void cluster_node::on_frame(cluster::node_id from, cluster::channel on, std::str
     member->receive(from, std::string{raft->bytes});
 }
 
-void cluster_node::lost(const stanza& what, errc why, remote::address::kind meant_for) {
+void cluster_node::lost(const stanza& what, errc why) {
   if (what.kind == stanza_kind::iq && !what.is_request())
     return note_loss();
-  if (meant_for == remote::address::kind::session) {
-    // The account will know by then that this session is gone.
-    if (is_for_account(what))
-      caf::delayed_anon_send(server_.route.shard(what.to), try_again_after, msg::deliver{what});
-    return;
-  }
   answer_undelivered(server_, what, why == errc::resource_constraint ? why : errc::remote_server_timeout);
+}
+
+void cluster_node::unreached(const remote::unreached& x) {
+  auto& what = x.what.what;
+  if (what.kind == stanza_kind::iq && !what.is_request())
+    return note_loss();
+  if (!is_for_account(what))
+    return;
+  auto& account = server_.route.shard(what.to);
+  switch (x.why) {
+  case remote::unreached::reason::gone:
+    return caf::anon_send(account, x.what);
+  case remote::unreached::reason::unknown: // Not at once: were it sent here again, this would go on without a pause.
+    return caf::delayed_anon_send(account, try_again_after, x.what);
+  case remote::unreached::reason::full:
+    return x.what.copies ? void() : answer_undelivered(server_, what, errc::resource_constraint);
+  }
 }
 
 } // namespace xmpp

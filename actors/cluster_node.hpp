@@ -88,7 +88,8 @@ public:
 private:
   void on_timer(std::uint32_t tag) override;
   void on_frame(cluster::node_id from, cluster::channel on, std::string_view bytes);
-  void lost(const stanza& what, errc why, remote::address::kind meant_for);
+  void lost(const stanza& what, errc why);
+  void unreached(const remote::unreached& x);
 
   server_context& server_;
   cluster::identity self_;

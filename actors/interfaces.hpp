@@ -57,8 +57,9 @@ using user_actor = caf::typed_actor<
     caf::reacts_to<msg::sent>,
     // Adds a session under the resource it asked for.
     caf::replies_to<msg::attach>::with<msg::attached>,
-    // A session ended; or it has gone down with who knew of it.
-    caf::replies_to<msg::detach>::with<msg::detached>, caf::reacts_to<msg::vanished>,
+    // A session ended; what it could not take; that was all. Or it has gone down with who knew of it.
+    caf::replies_to<msg::detach>::with<msg::detached>, caf::reacts_to<msg::came_back>, caf::reacts_to<msg::has_left>,
+    caf::reacts_to<msg::vanished>,
     // Says whether the account exists, and what proves its password.
     caf::replies_to<msg::lookup>::with<msg::found>,
     // Creates the account or changes its password.
@@ -80,8 +81,9 @@ using shard_actor = caf::typed_actor<
     // The following go to the account's user, which is started if need be.
     caf::reacts_to<msg::deliver>, caf::replies_to<msg::deliver_for_good>::with<msg::outcome>, caf::reacts_to<msg::show>,
     caf::reacts_to<msg::sent>, caf::replies_to<msg::attach>::with<msg::attached>,
-    caf::replies_to<msg::detach>::with<msg::detached>, caf::replies_to<msg::lookup>::with<msg::found>,
-    caf::replies_to<msg::set_credentials>::with<msg::outcome>, caf::replies_to<msg::remove_account>::with<msg::outcome>,
+    caf::replies_to<msg::detach>::with<msg::detached>, caf::reacts_to<msg::came_back>, caf::reacts_to<msg::has_left>,
+    caf::replies_to<msg::lookup>::with<msg::found>, caf::replies_to<msg::set_credentials>::with<msg::outcome>,
+    caf::replies_to<msg::remove_account>::with<msg::outcome>,
     // A user would end for want of work; it has, or it has work again.
     caf::reacts_to<msg::may_retire>, caf::reacts_to<msg::retired>,
     // What a user has left that ends because it is served by somebody else.

@@ -32,9 +32,27 @@ namespace msg {
 
 // -- stanzas --
 
+/// Their numbers (`server_context::session_number`).
+using session_ids = std::shared_ptr<const std::vector<std::uint64_t>>;
+
 /// A stanza for an account here (at its shard, then its user), or for a client (at its session).
 struct deliver {
   stanza what;
+  session_ids copies = {}; ///< To a session: all that get it. Null: no other one does.
+};
+
+/// To an account: what it gave to a session that could not take it, as that session got it; for who else is there, or
+/// for later (RFC 6121, 8.5.2.2 and 8.5.3.2).
+struct came_back {
+  stanza what;
+  std::uint64_t session_id = 0; ///< That session's.
+  session_ids copies = {};
+};
+/// To an account: all that the session could not take has come back. Until then what comes for the account waits:
+/// stanzas keep their order (RFC 6120, 10.1).
+struct has_left {
+  jid full;
+  std::uint64_t session_id = 0;
 };
 
 /// As `deliver`, answered when what follows from it is durable: for what its sender acknowledges only then.
@@ -310,6 +328,8 @@ struct description {
 } // namespace xmpp
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::came_back)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::has_left)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::deliver_for_good)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::show)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(xmpp::msg::sent)

@@ -32,6 +32,9 @@ struct pending {
   std::int64_t due_ms = 0;
 };
 
+/// For a page of offline messages; after that it is sent again.
+constexpr std::int64_t page_ms_max = 600'000;
+
 caf::error link_is_down() {
   return make_error(caf::exit_reason::remote_link_unreachable);
 }
@@ -58,6 +61,8 @@ const stanza* stanza_of(const caf::type_erased_tuple& x) {
     return &x.get_as<msg::show>(0).what;
   if (x.match_elements<msg::sent>())
     return &x.get_as<msg::sent>(0).what;
+  if (x.match_elements<msg::came_back>())
+    return &x.get_as<msg::came_back>(0).what;
   return nullptr;
 }
 
@@ -76,7 +81,8 @@ struct exchange::core {
 
   /// 0: too many wait.
   std::uint64_t add(pending x) {
-    x.due_ms = now_ms() + options.timeout_ms;
+    if (x.due_ms == 0)
+      x.due_ms = now_ms() + options.timeout_ms;
     auto guard = std::lock_guard{mutex};
     if (closed || waiting.size() >= options.outstanding_max)
       return 0;
@@ -102,13 +108,17 @@ struct exchange::core {
     return out;
   }
 
-  void lost(const caf::type_erased_tuple& content, errc why, address::kind meant_for) const {
-    if (auto what = stanza_of(content))
-      lost(*what, why, meant_for);
-  }
-  void lost(const stanza& what, errc why, address::kind meant_for) const {
+  void lost(const stanza& what, errc why) const {
     if (callbacks.on_lost)
-      callbacks.on_lost(what, why, meant_for);
+      callbacks.on_lost(what, why);
+  }
+  void lost(const caf::type_erased_tuple& content, errc why, const address& to, unreached::reason reason) const {
+    if (auto what = to.what == address::kind::session ? nullptr : stanza_of(content))
+      return lost(*what, why);
+    if (!content.match_elements<msg::deliver>() || !callbacks.on_unreached)
+      return;
+    auto& x = content.get_as<msg::deliver>(0);
+    callbacks.on_unreached({{x.what, to.number, x.copies}, reason});
   }
   void refused(node_id from, const envelope& to, std::uint64_t number, const error& why) const {
     if (callbacks.on_refused)
@@ -122,7 +132,7 @@ struct exchange::core {
   mutable std::mutex mutex; // Nothing is called while it is held.
   std::atomic<bool> closed{false};
   std::uint64_t last_request = 0;
-  std::map<std::uint64_t, pending> waiting; ///< In the order of their time limits.
+  std::map<std::uint64_t, pending> waiting;
   std::map<std::pair<node_id, shard_id>, shard_actor> shards;
   std::map<node_id, caf::strong_actor_ptr> askers; ///< Of linked nodes: who asks here.
   std::multimap<node_id, stand_in*> sessions;
@@ -150,6 +160,7 @@ public:
   }
 
   node_id there() const noexcept { return node_; }
+  bool is_gone() const { return getf(is_cleaned_up_flag) || !core_->callbacks.is_up(node_); }
 
   using actor_proxy::enqueue;
 
@@ -167,7 +178,9 @@ public:
       if (expected == 0)
         return fail(*what, make_error(caf::sec::unexpected_message), errc::unexpected_request);
       auto self = caf::strong_actor_ptr{ctrl()};
-      to.request = core_->add({what->sender, what->mid, self, node_, expected});
+      // A page goes out as slowly as its client reads, and its session says when it ends.
+      auto due_ms = what->content().match_elements<msg::deliver_stored>() ? core_->now_ms() + page_ms_max : 0;
+      to.request = core_->add({what->sender, what->mid, self, node_, expected, {}, due_ms});
       if (to.request == 0)
         return fail(*what, ours(errc::resource_constraint), errc::resource_constraint);
       to.asker = core_->options.self;
@@ -203,7 +216,7 @@ private:
     if (what.mid.is_request())
       answer(what.sender, what.mid, caf::strong_actor_ptr{ctrl()}, caf::make_message(std::move(why)));
     else
-      core_->lost(what.content(), code, where_.what);
+      core_->lost(what.content(), code, where_, is_gone() ? unreached::reason::gone : unreached::reason::full);
   }
 
   static std::shared_ptr<const void> turn_of(const caf::type_erased_tuple& x) {
@@ -287,7 +300,7 @@ void spread(const core_ptr& core, fan_out& x) {
     auto shard = core->callbacks.route(target);
     what.to = target;
     if (!shard)
-      core->lost(what, errc::not_leader, address::kind::shard);
+      core->lost(what, errc::not_leader);
     else if (x.is_hidden)
       send_from_here(shard, msg::show{what, x.hidden_from});
     else
@@ -296,6 +309,11 @@ void spread(const core_ptr& core, fan_out& x) {
 }
 
 } // namespace
+
+bool is_gone(const session_actor& x) {
+  auto it = dynamic_cast<stand_in*>(caf::actor_cast<caf::abstract_actor*>(x));
+  return it != nullptr && it->is_gone();
+}
 
 // -- exchange --
 
@@ -374,7 +392,7 @@ void exchange::on_frame(node_id from, std::string_view frame) {
     if (is_request)
       answer(asker, mid, nullptr, caf::make_message(ours(why)));
     else if (auto content = read ? to_caf(std::move(*read)) : std::nullopt)
-      core_->lost(content->content(), why, to.to.what);
+      core_->lost(content->content(), why, to.to, unreached::reason::unknown);
   };
   if (!read)
     return refuse(read.code());

@@ -3,8 +3,8 @@
 // here. No mailbox, no thread, no serialization of CAF's.
 //
 // - One-way messages go out in the call that sends them: their order is that of the calls, as far as `send` keeps it.
-//   A stanza that can't go is given to `on_lost`; other one-way messages are lost with the link, and whoever depends on
-//   them hears of that by `on_down`: sessions attach again, and users see their sessions go.
+//   A stanza that can't go is given to `on_lost` or `on_unreached`; other one-way messages are lost with the link, and
+//   whoever depends on them hears of that by `on_down`: sessions attach again, and users see their sessions go.
 // - Each request is answered once: by the other node, or here with an error: at once when there is no link or too many
 //   wait; when the link goes down (`caf::exit_reason::remote_link_unreachable`); when the time is over
 //   (`caf::sec::request_timeout`). An answer that comes later is dropped. Whether what was asked for was done is then
@@ -32,22 +32,35 @@ struct exchange_options {
   node_id self = 0;
   std::uint32_t shard_count = 1;
   std::size_t outstanding_max = 65'536; ///< Requests to other nodes that wait; beyond: `errc::resource_constraint`.
-  std::int64_t timeout_ms = 30'000;     ///< Of each of them; seen by `tick`.
+  std::int64_t timeout_ms = 30'000;     ///< Of each of them, ten minutes of `deliver_stored`; seen by `tick`.
 };
 
-/// Called from any thread, maybe by several at once, while nothing is locked. The last four may be empty.
+/// What was for that session, and why it is not there.
+struct unreached {
+  msg::came_back what;
+  enum class reason : std::uint8_t {
+    gone,    ///< Its link is down, or was meanwhile.
+    unknown, ///< It was sent from elsewhere for a session of this node that has ended.
+    full     ///< No more may wait for that node.
+  } why = reason::gone;
+};
+
+/// Called from any thread, maybe by several at once, while nothing is locked. Those from `on_lost` on may be empty.
 struct exchange_callbacks {
   /// Hands a frame to the link with that node, always the same channel, in this order. False: it did not take it.
   std::function<bool(node_id to, std::string_view frame)> send;
+  std::function<bool(node_id)> is_up; ///< The link.
   /// Who serves that shard here; null: nobody.
   std::function<shard_actor(shard_id)> shard;
   /// The session of this node with that `session_id`; null: none any more.
   std::function<session_actor(std::uint64_t session_id)> session;
   /// Where the stanzas of an account go, here or elsewhere: for the targets of a fan-out.
   std::function<shard_actor(const jid& account)> route;
-  /// A stanza that did not reach its shard or session; the caller answers for it (RFC 6120, 8.3), or keeps it.
-  std::function<void(const stanza& what, errc why, address::kind meant_for)> on_lost;
-  /// Another node says that what travelled between it and a third one may be lost. May be empty.
+  /// A stanza that did not reach its shard; the caller answers for it (RFC 6120, 8.3).
+  std::function<void(const stanza& what, errc why)> on_lost;
+  /// One that did not reach a session: its account's to say what becomes of it.
+  std::function<void(const unreached& what)> on_unreached;
+  /// Another node says that what travelled between it and a third one may be lost.
   std::function<void()> on_loss;
   /// Another node sent what this one does not take: its defect, or its version.
   std::function<void(node_id from, const std::string& summary, const error& why)> on_refused;
@@ -86,5 +99,8 @@ public:
 private:
   std::shared_ptr<core> core_;
 };
+
+/// Whether it stands for a session whose link has gone since; that may be up again.
+bool is_gone(const session_actor& x);
 
 } // namespace xmpp::remote

@@ -51,6 +51,8 @@ constexpr auto table = std::to_array<row>({
     {10, "registered", to_shard, 0},
     {11, "heritage", to_shard, 0},
     {49, "loss", to_router, 0},
+    {12, "came_back", to_shard, 0},
+    {13, "has_left", to_shard, 0},
 });
 static_assert(table.size() == std::variant_size_v<message>);
 
@@ -186,6 +188,19 @@ std::shared_ptr<const blocklist> blocks(binary::reader& in) {
   return in.boolean() ? std::make_shared<const blocklist>(jids(in)) : nullptr;
 }
 
+void put_copies(std::string& out, const msg::session_ids& x) {
+  binary::append_varint(out, x ? x->size() : 0);
+  for (auto one : x ? *x : std::vector<std::uint64_t>{})
+    binary::append_varint(out, one);
+}
+
+msg::session_ids copies(binary::reader& in) {
+  auto out = std::vector<std::uint64_t>{};
+  for (auto left = in.count(); left > 0 && in.ok(); --left)
+    out.push_back(in.varint());
+  return out.empty() ? nullptr : std::make_shared<const std::vector<std::uint64_t>>(std::move(out));
+}
+
 void put_stanza(std::string& out, const stanza& x, result<void>& so_far) {
   if (so_far)
     so_far = binary::append(out, x);
@@ -216,6 +231,18 @@ struct writer {
   void operator()(const msg::deliver& x) {
     to_account(x.what);
     put_stanza(out, x.what, so_far);
+    put_copies(out, x.copies);
+  }
+  void operator()(const msg::came_back& x) {
+    to_account(x.what);
+    put_stanza(out, x.what, so_far);
+    binary::append_varint(out, x.session_id);
+    put_copies(out, x.copies);
+  }
+  void operator()(const msg::has_left& x) {
+    must(so_far, x.full.is_full(), "no resource");
+    binary::append(out, x.full);
+    binary::append_varint(out, x.session_id);
   }
   void operator()(const msg::deliver_for_good& x) {
     to_account(x.what);
@@ -334,7 +361,21 @@ struct body_reader {
     return x;
   }
 
-  void operator()(msg::deliver& x) { x.what = to_account(); }
+  void operator()(msg::deliver& x) {
+    x.what = to_account();
+    x.copies = copies(in);
+  }
+  void operator()(msg::came_back& x) {
+    x.what = to_account();
+    x.session_id = in.varint();
+    x.copies = copies(in);
+  }
+  void operator()(msg::has_left& x) {
+    x.full = in.address();
+    if (!x.full.is_full())
+      in.fail("no resource");
+    x.session_id = in.varint();
+  }
   void operator()(msg::deliver_for_good& x) { x.what = to_account(); }
   void operator()(msg::show& x) {
     x.what = to_account();
@@ -610,11 +651,11 @@ std::string_view account_of(const message& what) noexcept {
       [](auto& x) -> std::string_view {
         using type = std::decay_t<decltype(x)>;
         if constexpr (std::is_same_v<type, msg::deliver> || std::is_same_v<type, msg::deliver_for_good> ||
-                      std::is_same_v<type, msg::show>)
+                      std::is_same_v<type, msg::show> || std::is_same_v<type, msg::came_back>)
           return x.what.to.bare_text();
         else if constexpr (std::is_same_v<type, msg::sent>)
           return x.what.from.bare_text();
-        else if constexpr (std::is_same_v<type, msg::detach>)
+        else if constexpr (std::is_same_v<type, msg::detach> || std::is_same_v<type, msg::has_left>)
           return x.full.bare_text();
         else if constexpr (std::is_same_v<type, msg::attach> || std::is_same_v<type, msg::lookup> ||
                            std::is_same_v<type, msg::set_credentials> || std::is_same_v<type, msg::remove_account>)

@@ -7,7 +7,7 @@
 //     extras     { tag varint, string } up to the end
 //
 //     number  message           since  to              body
-//     1       deliver             1    shard, session  stanza
+//     1       deliver             1    shard, session  stanza, copies
 //     2       deliver_for_good    1    shard           stanza                                   -> outcome
 //     3       show                1    shard           stanza, hidden_from jids
 //     4       sent                1    shard           stanza, session_id varint, flags byte (1 was_available),
@@ -24,6 +24,8 @@
 //     10      registered          1    shard           node fixed64, term fixed64
 //     11      heritage            1    shard           node fixed64, term fixed64, flags byte (1 begins, 2 ends),
 //                                                      there jids, gone jids
+//     12      came_back           1    shard           stanza, session_id varint, copies
+//     13      has_left            1    shard           full jid, session_id varint
 //     16      outcome             1    request         failure byte, text string
 //     17      attached            1    request         failure byte, full jid, blocks
 //     18      detached            1    request         nothing
@@ -39,6 +41,7 @@
 //     48      fan_out             1    whoever routes  flags byte (1 hidden), stanza, targets jids, hidden_from jids
 //     49      loss                1    whoever routes  nothing
 //
+//     copies     count varint, session_id varints; 0: none
 //     jids       count varint, jids      blocks     0: none, or 1 jids      fixed64   8 bytes, big-endian
 //     jid, stanza, tree, varint, string: protocol/binary_xml.hpp            failure, reason: an `errc`
 //
@@ -118,7 +121,7 @@ using message =
     std::variant<msg::deliver, msg::deliver_for_good, msg::show, msg::sent, msg::attach, msg::detach, msg::lookup,
                  msg::set_credentials, msg::remove_account, msg::outcome, msg::attached, msg::detached, msg::found,
                  msg::written, failure, turn_over, msg::deliver_stored, msg::end_stream, msg::attach_again,
-                 msg::blocks_changed, fan_out, msg::registered, msg::heritage, loss>;
+                 msg::blocks_changed, fan_out, msg::registered, msg::heritage, loss, msg::came_back, msg::has_left>;
 
 // -- the envelope --
 

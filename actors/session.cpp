@@ -17,8 +17,8 @@ constexpr std::uint32_t close_grace_ms = 5'000;
 /// For what is being sent from the store to go out, when a successor is there, which waits for the rest.
 constexpr std::uint32_t replaced_grace_ms = 1'000;
 constexpr auto request_timeout = std::chrono::seconds{30};
-/// Stanzas that an account sends to one that has ended, before it knows; more of them go back at once.
-constexpr auto late_max = std::size_t{1'000};
+/// Of what an account sends to one that has ended, before it knows; more is refused.
+constexpr auto late_bytes_max = std::size_t{8} << 20;
 /// When it failed, in a cluster.
 constexpr auto attach_again_after = std::chrono::seconds{1};
 /// During the negotiation no request has a timeout of its own: `sign_in_timeout_s` ends them all. CAF's would wake its
@@ -75,7 +75,7 @@ session::behavior_type session::make_behavior() {
   begin({}, {});
   // One set for all sessions.
   static const auto handlers = behavior_type{
-      [](const msg::deliver& x) { self().deliver(x.what); },
+      [](const msg::deliver& x) { self().take(x); },
       [](const msg::deliver_stored& x) -> caf::result<msg::written> { return self().deliver_stored(x); },
       [](const msg::drained&) { self().stored_has_gone_out(); },
       [](const msg::received& x) {
@@ -274,7 +274,7 @@ std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
   auto live = server_.live();
   auto& o = live->options.sign_in;
   auto failures = std::uint32_t{0};
-  if (!x.account.empty()) { // a password was tried
+  if (!x.account.empty() && x.why != sasl::failure::temporary_auth_failure) { // a password was tried, and judged
     auto now = now_ms();
     auto memory = std::int64_t(o.backoff_memory_s) * 1000;
     failures = server_.sign_ins.note(attempts_on(x.account), now, memory);
@@ -384,14 +384,18 @@ void session::write(std::string_view bytes) {
   end(errc::policy_violation, "you read too slowly");
 }
 
-void session::deliver(const stanza& x) {
+void session::take(const msg::deliver& x) {
   if (full_.empty() && !is_polite_) {
-    if (late_ && late_->size() < late_max)
-      late_->push_back(x);
+    if (late_)
+      take_late(x);
     else if (ended_)
-      give_back(x);
+      give_back(x, server_.session_number(id()));
     return;
   }
+  deliver(x.what);
+}
+
+void session::deliver(const stanza& x) {
   if (x.kind == stanza_kind::iq && server_.requests && !server_.requests->may_have(id(), x))
     return;
   if (changes_blocks_ && x.kind == stanza_kind::iq && !x.is_request() && x.id() == *changes_blocks_)
@@ -521,10 +525,9 @@ void session::leave() {
                           bool(presence_)};
   // What the account has sent until it lets go still comes, and must not be lost with this actor. Nor does it go back
   // before: it would come again and again.
-  late_ = std::make_unique<std::vector<stanza>>();
+  late_ = std::make_unique<leaving>(leaving{{full_, what.session_id}});
   auto let_go = [this] {
-    for (auto& one : *late_)
-      give_back(one);
+    give_back_all();
     if (is_polite_ && transport_)
       transport_->close("</stream:stream>", close_grace_ms);
     quit();
@@ -544,10 +547,26 @@ void session::leave() {
   full_ = {};
 }
 
-/// For who is there, or for later (RFC 6121, 8.5.2.2); the account no longer knows this session by then.
-void session::give_back(const stanza& x) {
-  if (is_for_account(x))
-    send(server_.route.shard(x.to), msg::deliver{x});
+/// The account may let go late, when its devices are asking much of it.
+void session::take_late(const msg::deliver& x) {
+  late_->bytes += x.what.tree.bytes().size();
+  if (late_->bytes <= late_bytes_max)
+    late_->stanzas.push_back(x);
+  else if (!x.copies)
+    answer_undelivered(server_, x.what, errc::resource_constraint);
+}
+
+void session::give_back_all() {
+  auto all = std::exchange(late_, nullptr);
+  for (auto& one : all->stanzas)
+    give_back(one, all->end.session_id);
+  send(server_.route.shard(all->end.full), all->end);
+}
+
+/// The account no longer knows this session by then.
+void session::give_back(const msg::deliver& x, std::uint64_t session_id) {
+  if (is_for_account(x.what))
+    send(server_.route.shard(x.what.to), msg::came_back{x.what, session_id, x.copies});
 }
 
 void session::blocks_changed(const msg::blocks_changed& x) {
@@ -619,14 +638,18 @@ void session::attach_again() {
 
 void session::on_stop(const std::string&) {
   stored_is_lost(); // This actor can wait for nothing any more.
-  if (!ended_)
-    return end(errc::internal_server_error);
-  if (is_polite_ && transport_)
-    transport_->close("</stream:stream>", close_grace_ms);
-  else if (transport_ && !full_.empty())
-    transport_->close(stored_output_->last_words, close_grace_ms);
-  if (!full_.empty())
-    leave();
+  if (!ended_) {
+    end(errc::internal_server_error);
+  } else {
+    if (is_polite_ && transport_)
+      transport_->close("</stream:stream>", close_grace_ms);
+    else if (transport_ && !full_.empty())
+      transport_->close(stored_output_->last_words, close_grace_ms);
+    if (!full_.empty())
+      leave();
+  }
+  if (late_) // The account's answer would find nobody here.
+    give_back_all();
 }
 
 void session::on_exit() {

@@ -61,6 +61,7 @@ private:
 
   // -- session.cpp: the stream --
   void write(std::string_view bytes);
+  void take(const msg::deliver& x);
   void deliver(const stanza& x);
   caf::result<msg::written> deliver_stored(const msg::deliver_stored& x);
   void stored_has_gone_out();
@@ -74,7 +75,9 @@ private:
   /// The account's side of the end; this actor quits when the account has let go of it.
   void leave();
   /// A stanza that came too late.
-  void give_back(const stanza& x);
+  void take_late(const msg::deliver& x);
+  void give_back_all();
+  void give_back(const msg::deliver& x, std::uint64_t session_id);
   void blocks_changed(const msg::blocks_changed& x);
   void attach_again();
   user_actor way_to_account(const caf::strong_actor_ptr& user) const;
@@ -109,7 +112,12 @@ private:
   struct asked_capabilities {
     std::string id, hash, ver;
   };
-  std::unique_ptr<std::vector<stanza>> late_;   ///< What came while the account lets go.
+  struct leaving {
+    msg::has_left end;
+    std::vector<msg::deliver> stanzas = {};
+    std::size_t bytes = 0;
+  };
+  std::unique_ptr<leaving> late_;               ///< What came while the account lets go.
   std::unique_ptr<asked_capabilities> asked_;   ///< Null: nothing is asked.
   std::unique_ptr<std::string> changes_blocks_; ///< The id of the last request that does, until it is answered.
   caps_cache::features features_;               ///< Of the client, verified; null: not known.

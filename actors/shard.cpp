@@ -76,6 +76,8 @@ shard::behavior_type shard::make_behavior() {
       [this](const msg::deliver& x) { pass(x, x.what.to.bare()); },
       [this](const msg::deliver_for_good& x) { return ask<msg::outcome>(x, x.what.to.bare()); },
       [this](const msg::show& x) { pass(x, x.what.to.bare()); },
+      [this](const msg::came_back& x) { pass(x, x.what.to.bare()); },
+      [this](const msg::has_left& x) { has_left(x); },
       [this](const msg::sent& x) { pass(x, x.what.from.bare()); },
       [this](const msg::attach& x) { return attach(x); },
       [this](const msg::detach& x) { return detach(x); },
@@ -153,6 +155,8 @@ void shard::unhandled(const msg::unhandled& x) {
       take(content.get_as<msg::deliver>(0), content.get_as<msg::deliver>(0).what.to.bare());
     else if (content.match_elements<msg::show>())
       take(content.get_as<msg::show>(0), content.get_as<msg::show>(0).what.to.bare());
+    else if (content.match_elements<msg::came_back>())
+      take(content.get_as<msg::came_back>(0), content.get_as<msg::came_back>(0).what.to.bare());
     else if (content.match_elements<msg::sent>())
       take(content.get_as<msg::sent>(0), content.get_as<msg::sent>(0).what.from.bare());
     else if (why == errc::none)
@@ -252,7 +256,8 @@ void shard::pass(const Message& x, const jid& account) {
   auto to = duty_ == duty::serves ? &user_of(account) : nullptr;
   auto bytes = x.what.tree.bytes().size();
   constexpr auto is_of_others = !std::is_same_v<Message, msg::sent>; // Its own sessions have their own bounds.
-  if (to && is_of_others && !has_room(*to, bytes))
+  constexpr auto is_new = is_of_others && !std::is_same_v<Message, msg::came_back>;
+  if (to && is_new && !has_room(*to, bytes))
     return refuse(x.what, errc::resource_constraint);
   if (to && !to->held) {
     if (is_of_others)
@@ -339,6 +344,19 @@ caf::result<msg::detached> shard::detach(const msg::detach& x) {
   if (duty_ == duty::serves && !users_.contains(x.full.bare_text()) && x.directed.empty())
     return msg::detached{};
   return ask<msg::detached>(x, x.full.bare());
+}
+
+/// Who serves the account waits for this. Nobody else need hear of it.
+void shard::has_left(const msg::has_left& x) {
+  if (forwards())
+    return send(elsewhere(), x);
+  auto i = users_.find(x.full.bare_text());
+  if (i == users_.end())
+    return;
+  if (i->second.held)
+    i->second.held->all.push_back([this, x](errc why) { why == errc::none ? has_left(x) : void(); });
+  else
+    send(i->second.actor, x);
 }
 
 // -- when that changes -----------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ private:
   caf::result<Answer> ask(const Message& x, const jid& account);
   caf::result<msg::attached> attach(const msg::attach& x);
   caf::result<msg::detached> detach(const msg::detach& x);
+  void has_left(const msg::has_left& x);
   bool forwards();
   errc refusal() const;
   void refuse(const stanza& x, errc why);

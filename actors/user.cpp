@@ -7,7 +7,6 @@
 #include "actors/remote_messages.hpp"
 #include "actors/trace.hpp"
 #include "persistence/rosters.hpp"
-#include "protocol/delivery.hpp"
 #include "protocol/namespaces.hpp"
 
 #include <algorithm>
@@ -18,6 +17,8 @@ namespace xmpp {
 
 namespace {
 
+/// How long it waits for what an ended session could not take.
+constexpr auto return_max = std::chrono::milliseconds{2'000};
 /// How long a user that lost its state waits for its sessions to register again.
 constexpr auto gathering_max = std::chrono::seconds{2};
 /// Of an account, while the disk fails, which is looked at once a second.
@@ -66,6 +67,12 @@ user::behavior_type user::make_behavior() {
         self().detach(x);
         return msg::detached{};
       },
+      [](const msg::came_back& x) {
+        auto& me = self();
+        me.has_come(x.what);
+        me.came_back(x);
+      },
+      [](const msg::has_left& x) { self().has_left(x.session_id); },
       [](const msg::vanished& x) { self().vanished(x.full); },
       [](const msg::lookup&) { return self().lookup(); },
       [](const msg::set_credentials& x) { return self().set_credentials(x); },
@@ -159,8 +166,8 @@ void user::reload() {
 }
 
 bool user::must_wait(caf::mailbox_element& x) {
-  if (phase_ == phase::ready && !is_removing_ && !tidying_ && before_next_ == 0 && pending_.size() < pending_max)
-      [[likely]]
+  if (phase_ == phase::ready && !is_removing_ && !tidying_ && !returning_ && before_next_ == 0 &&
+      pending_.size() < pending_max) [[likely]]
     return false;
   auto& content = x.content();
   auto is_for_account = [&] {
@@ -178,14 +185,30 @@ bool user::must_wait(caf::mailbox_element& x) {
       return !content.get_as<msg::attach>(0).again;
     // An answer to what it asked for may have something to tell a session.
     return is_for_account() || content.match_elements<msg::deliver_for_good>() ||
+           content.match_elements<msg::came_back>() || content.match_elements<msg::has_left>() ||
            content.match_elements<msg::vanished>() || x.mid.is_response();
   }
   if (phase_ != phase::ready)
     return false;
   // A session's end must not overtake what it sent before.
   auto is_of_sessions = content.match_elements<msg::sent>() || content.match_elements<msg::detach>() ||
-                        content.match_elements<msg::attach>() || content.match_elements<msg::vanished>();
-  return is_of_sessions || (is_removing_ && is_for_account()) ||
+                        content.match_elements<msg::attach>() || content.match_elements<msg::has_left>() ||
+                        content.match_elements<msg::vanished>();
+  auto is_of_others = content.match_elements<msg::deliver>() || content.match_elements<msg::show>() ||
+                      content.match_elements<msg::deliver_for_good>();
+  if (content.match_elements<msg::has_left>() && is_returning(content.get_as<msg::has_left>(0).session_id))
+    return false;
+  // What one that was replaced has sent comes before its end, and that before what is waited for.
+  auto is_of_returning =
+      (content.match_elements<msg::detach>() && is_returning(content.get_as<msg::detach>(0).session_id)) ||
+      (content.match_elements<msg::sent>() && is_returning(content.get_as<msg::sent>(0).session_id));
+  if (returning_ && (is_of_others || is_of_sessions) && !is_of_returning) {
+    limit_return();
+    return true;
+  }
+  auto own_must_wait = is_removing_ || tidying_ || before_next_ != 0 || pending_.size() >= pending_max;
+  return (own_must_wait && is_of_sessions) ||
+         (is_removing_ && (is_for_account() || content.match_elements<msg::came_back>())) ||
          (tidying_ && (is_for_account() || content.match_elements<msg::deliver_for_good>()));
 }
 
@@ -209,6 +232,7 @@ void user::restart() {
   bound_.clear();
   roster_ = {};
   blocks_ = nullptr;
+  returning_ = nullptr;
   offline_flush_ = offline_flush_to_ = offline_page_with_ = 0;
   anonymous_ = false; // until its session says so
   reload_when_drained_ = false;
@@ -228,11 +252,12 @@ bool user::is_idle() const {
 
 void user::retire() {
   would_retire_ = false;
-  send(server_.route.shard(shard_), msg::retired{account_, is_idle()});
-  if (is_idle())
-    quit();
-  else
-    note_idleness();
+  auto ends = is_idle() && !std::exchange(returning_, nullptr); // What may wait for that is handled next.
+  send(server_.route.shard(shard_), msg::retired{account_, ends});
+  if (ends)
+    return quit();
+  is_busy(); // Its shard does not look at it any more.
+  note_idleness();
 }
 
 /// What is under way ends first: then it is known what became of it.
@@ -345,6 +370,7 @@ msg::attached user::attach(const msg::attach& x) {
         break;
       case conflict_policy::replace:
         send(bound_[*taken].actor, msg::end_stream{errc::conflict, "replaced by a new session"});
+        awaits(*taken);
         drop_session(*taken);
         break;
       }
@@ -374,6 +400,11 @@ void user::session_is_gone(const caf::actor_addr& which) {
   auto is_it = [&](const bound& one) { return one.actor.address() == which; };
   if (auto i = std::find_if(bound_.begin(), bound_.end(), is_it); i != bound_.end())
     return end_session(std::size_t(i - bound_.begin()));
+  if (returning_) {
+    auto& left = returning_->sessions;
+    if (auto i = std::find_if(left.begin(), left.end(), is_it); i != left.end())
+      return has_left(i->id);
+  }
   if (!gathering_)
     return;
   auto& known = gathering_->sessions;
@@ -417,13 +448,42 @@ void user::detach(const msg::detach& x) {
   is_gathered(x.session_id);
   tell_directed(x.directed,
                 stanza{xml::builder{"presence", ns::client}.attribute("type", "unavailable").finish(), x.full, jid{}});
-  if (auto i = find_session(x.full, x.session_id))
+  if (auto i = find_session(x.full, x.session_id)) {
+    awaits(*i);
     return end_session(*i);
+  }
   page_is_lost_with(x.session_id);
   if (phase_ == phase::gathering) // Else those that have not come yet would not hear of it.
     gathering_->ended.push_back({x.full, x.session_id, {}, x.was_available});
   else
     unknown_has_ended(x);
+}
+
+void user::awaits(std::size_t index) {
+  if (!returning_)
+    returning_ = std::make_unique<returning>();
+  returning_->sessions.push_back(bound_[index]);
+}
+
+/// They may fail, or their node, before they can say so.
+void user::limit_return() {
+  if (std::exchange(returning_->has_limit, true))
+    return;
+  later(return_max, [this, number = ++return_limits_](errc) {
+    if (returning_ && returning_->has_limit && number == return_limits_)
+      returning_ = nullptr;
+  });
+}
+
+bool user::is_returning(std::uint64_t session_id) const {
+  auto is_it = [=](const bound& one) { return one.id == session_id; };
+  return returning_ && std::any_of(returning_->sessions.begin(), returning_->sessions.end(), is_it);
+}
+
+void user::has_left(std::uint64_t session_id) {
+  auto is_it = [=](const bound& one) { return one.id == session_id; };
+  if (returning_ && std::erase_if(returning_->sessions, is_it) != 0 && returning_->sessions.empty())
+    returning_ = nullptr;
 }
 
 void user::unknown_has_ended(const msg::detach& x) {
@@ -524,8 +584,8 @@ std::optional<std::size_t> user::find_session(const jid& full, std::uint64_t id)
   return std::nullopt;
 }
 
-void user::to_session(std::size_t index, stanza x) {
-  send(bound_[index].actor, msg::deliver{std::move(x)});
+void user::to_session(std::size_t index, stanza x, const msg::session_ids& copies) {
+  send(bound_[index].actor, msg::deliver{std::move(x), copies});
 }
 
 void user::to_sessions(const stanza& x, bool (*wanted)(const session_view&)) {
@@ -559,6 +619,7 @@ bool user::submit(write_set changes, continuation then) {
       });
   if (!taken) {
     count(metrics::instance().commits_failed);
+    refused_ = taken.code();
     if (pending_.empty()) {
       then(taken.code());
       note_idleness();

@@ -13,6 +13,7 @@
 #include "persistence/accounts.hpp"
 #include "persistence/ids.hpp"
 #include "protocol/blocklist.hpp"
+#include "protocol/delivery.hpp"
 #include "protocol/roster.hpp"
 
 #include <algorithm>
@@ -97,6 +98,11 @@ private:
   /// It has attached again, or has ended: it is waited for no more.
   void is_gathered(std::uint64_t session_id);
   void detach(const msg::detach& x);
+  /// What it has been sent may come back: what comes now waits behind that.
+  void awaits(std::size_t index);
+  void limit_return();
+  void has_left(std::uint64_t session_id);
+  bool is_returning(std::uint64_t session_id) const;
   /// It ended while this actor had lost its state.
   void unknown_has_ended(const msg::detach& x);
   /// Drops it, and waits for nothing of it.
@@ -115,7 +121,7 @@ private:
   void tell_directed(const std::vector<jid>& directed, stanza gone);
   std::optional<std::size_t> find_session(std::string_view resource) const;
   std::optional<std::size_t> find_session(const jid& full, std::uint64_t id) const;
-  void to_session(std::size_t index, stanza x);
+  void to_session(std::size_t index, stanza x, const msg::session_ids& copies = {});
   /// To every session for which `wanted` holds.
   void to_sessions(const stanza& x, bool (*wanted)(const session_view&));
 
@@ -197,6 +203,11 @@ private:
   /// `hidden_from`: sessions that do not get it.
   void deliver(const stanza& x, std::span<const jid> hidden_from = {});
   caf::result<msg::outcome> deliver_for_good(const stanza& x);
+  void came_back(const msg::came_back& x);
+  /// Whether another session has what came back from this one, or will give it back itself.
+  bool has_it(std::uint64_t other, std::uint64_t session_id) const;
+  /// Those whose link has just gone, before anybody could say so.
+  void drop_unreachable();
   /// `then` runs when it has been handled, at once or when its turn has come; not when it is refused.
   bool take(const stanza& x, std::span<const jid> hidden_from, std::function<void()> then = {});
   /// Behind the hooks.
@@ -209,6 +220,7 @@ private:
   void wait_for_commit(const jid& contact, const stanza& x);
   void let_through(const jid& contact, std::uint64_t ticket);
   void deliver_now(const stanza& x, std::span<const jid> hidden_from);
+  msg::session_ids numbers_of(const session_indexes& sessions) const;
   void store_offline(const stanza& x, std::string_view only_for = {});
   void forget_expired();
   id_generator& ids();
@@ -241,7 +253,7 @@ private:
   void roster_get(const stanza& x);
   void roster_set(const stanza& x);
   void roster_remove(const stanza& x, const jid& contact);
-  void roster_erase(const stanza& x, const jid& contact);
+  void roster_erase(const stanza& x, const jid& contact, bool was_seen = false);
   void push_roster(const element& query);
   void push_to(std::size_t session, const element& payload);
   void own_subscription(const stanza& x);
@@ -311,8 +323,16 @@ private:
     std::vector<msg::detach> ended;  ///< Who else ends meanwhile: to be told when all that see it are here.
   };
   std::unique_ptr<gathering> gathering_; ///< Null: no restart is under way.
+  /// Sessions that have ended and not said yet that all has come back which they could not take. Null: none.
+  struct returning {
+    std::vector<bound> sessions;
+    bool has_limit = false; ///< Something waits for them, but not for ever.
+  };
+  std::unique_ptr<returning> returning_;
+  std::uint32_t return_limits_ = 0; ///< Only the last one counts.
 
   fifo<pending> pending_;
+  errc refused_ = errc::none;                  ///< What was submitted last for the stanza that is being handled.
   std::uint32_t waiting_for_commits_ = 0;      ///< What `after` of all these hold, and all lines.
   std::uint32_t held_bytes_ = 0;               ///< Of others' stanzas that wait for commits, for the disk and in lines.
   std::unique_ptr<std::map<jid, line>> lines_; ///< Of contacts; null: none.

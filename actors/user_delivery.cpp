@@ -1,11 +1,11 @@
 // USER: what arrives for the account, and what waits until somebody is there (RFC 6121, 8.5; XEP-0160).
 
+#include "actors/remote.hpp"
 #include "actors/stored_xml.hpp"
 #include "actors/trace.hpp"
 #include "actors/user.hpp"
 #include "actors/user_context.hpp"
 #include "persistence/offline.hpp"
-#include "protocol/delivery.hpp"
 #include "protocol/iq.hpp"
 #include "protocol/namespaces.hpp"
 
@@ -38,10 +38,47 @@ void user::deliver(const stanza& x, std::span<const jid> hidden_from) {
   take(x, hidden_from);
 }
 
+/// A stanza that several sessions were sent comes back from the last of them only, if any. Rather twice than never.
+void user::came_back(const msg::came_back& x) {
+  for (auto i = std::size_t{0}; i < bound_.size(); ++i)
+    if (bound_[i].id == x.session_id) { // Nobody could say so yet.
+      end_session(i);
+      break;
+    }
+  drop_unreachable();
+  for (auto one : x.copies ? *x.copies : std::vector<std::uint64_t>{})
+    if (has_it(one, x.session_id))
+      return;
+  deliver(x.what);
+}
+
+bool user::has_it(std::uint64_t other, std::uint64_t session_id) const {
+  auto is_it = [=](const bound& one) { return one.id == other; };
+  if (other == session_id)
+    return false;
+  if (std::any_of(bound_.begin(), bound_.end(), is_it))
+    return true;
+  return other > session_id && is_returning(other);
+}
+
+void user::drop_unreachable() {
+  if (!server_.node)
+    return;
+  for (auto i = bound_.size(); i-- > 0;)
+    if (bound_[i].node != 0 && remote::is_gone(bound_[i].actor))
+      end_session(i);
+}
+
 /// Bounded by who sends it: it waits for the answer.
 caf::result<msg::outcome> user::deliver_for_good(const stanza& x) {
+  refused_ = errc::none;
   auto promise = make_response_promise<msg::outcome>();
-  auto answer_when_durable = [this, promise] {
+  auto answer_when_durable = [this, promise]() mutable {
+    if (refused_ != errc::none) { // Who tells for good may try again, whatever it was.
+      auto is_full = refused_ == errc::resource_constraint;
+      promise.deliver(msg::outcome{is_full ? refused_ : errc::internal_server_error});
+      return;
+    }
     after_commits([promise](errc failure) mutable {
       // Of an account that is being removed nothing is left to be changed.
       promise.deliver(msg::outcome{failure == errc::item_not_found ? errc::none : failure});
@@ -174,18 +211,24 @@ void user::let_through(const jid& contact, std::uint64_t ticket) {
 }
 
 void user::deliver_now(const stanza& x, std::span<const jid> hidden_from) {
+  refused_ = errc::none;
+  if (x.kind != stanza_kind::presence)
+    drop_unreachable();
   auto where = xmpp::deliver(x, exists_ || !views_.empty(), views_);
+  auto copies = msg::session_ids{};
   // A request holds its bytes until it is answered.
   auto before = foreign_bytes_;
   switch (where.what) {
   case delivery::way::deliver:
     if (x.kind == stanza_kind::message)
       count(metrics::instance().messages_delivered);
+    if (x.kind == stanza_kind::message && where.sessions.size() > 1)
+      copies = numbers_of(where.sessions); // Also of one that gets it behind what it has missed.
     for (auto i : where.sessions)
       if (waits_behind_offline(x, i))
         store_offline(x, where.sessions.size() > 1 ? views_[i].full.resource() : std::string_view{});
       else if (std::find(hidden_from.begin(), hidden_from.end(), views_[i].full) == hidden_from.end())
-        to_session(i, x);
+        to_session(i, x, copies);
     break;
   case delivery::way::store:
     store_offline(x);
@@ -208,6 +251,13 @@ void user::deliver_now(const stanza& x, std::span<const jid> hidden_from) {
   foreign_bytes_ = before;
   if (!exists_)
     note_idleness();
+}
+
+msg::session_ids user::numbers_of(const session_indexes& sessions) const {
+  auto out = std::vector<std::uint64_t>{};
+  for (auto i : sessions)
+    out.push_back(bound_[i].id);
+  return std::make_shared<const std::vector<std::uint64_t>>(std::move(out));
 }
 
 /// `only_for`: a resource's copy of what others have already. So its sender has no error to expect.

@@ -105,7 +105,7 @@ void user::roster_remove(const stanza& x, const jid& contact) {
       --before_next_;
       std::erase(leaving_, contact);
       if (failure == errc::none)
-        return roster_erase(x, contact);
+        return roster_erase(x, contact, was_seen);
       if (was_seen)
         send_presence_to(contact, false);
       refuse(x, failure);
@@ -113,7 +113,8 @@ void user::roster_remove(const stanza& x, const jid& contact) {
   });
 }
 
-void user::roster_erase(const stanza& x, const jid& contact) {
+/// `was_seen`: until now, and again if this fails.
+void user::roster_erase(const stanza& x, const jid& contact, bool was_seen) {
   if (auto still_there = removal(roster_, contact); !still_there) // This actor may have lost its state meanwhile.
     return refuse(x, still_there.code());
   auto version = roster_.version + 1;
@@ -123,7 +124,9 @@ void user::roster_erase(const stanza& x, const jid& contact) {
   if (asks)
     subscriptions::erase(changes, place(), contact);
   rosters::put_version(changes, place(), version);
-  if (!commit(std::move(changes), [this, x, contact, version, asks](errc failure) {
+  if (!commit(std::move(changes), [this, x, contact, version, asks, was_seen](errc failure) {
+        if (failure != errc::none && was_seen)
+          send_presence_to(contact, false);
         if (failure != errc::none)
           return refuse(x, failure);
         if (asks) // Perhaps only since it was told of the end.

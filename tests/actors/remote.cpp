@@ -18,6 +18,7 @@ namespace {
 
 constexpr auto shards = std::uint32_t{4};
 constexpr auto a_id = remote::node_id{0xa}, b_id = remote::node_id{0xb};
+const auto two_copies = std::make_shared<const std::vector<std::uint64_t>>(2, 77);
 
 const auto romeo = "romeo@montague.lit/orchard"_jid;
 const auto juliet = "juliet@capulet.lit"_jid;
@@ -62,6 +63,8 @@ shard_actor::behavior_type remembering_shard(shard_actor::pointer self, std::sha
         to->attached.push_back(x);
         return msg::attached{errc::none, x.account.with_resource(x.resource)};
       },
+      [](const msg::came_back&) {},
+      [](const msg::has_left&) {},
       [](const msg::detach&) { return msg::detached{}; },
       [self, to](const msg::lookup& x) -> caf::result<msg::found> {
         if (to->user)
@@ -105,6 +108,7 @@ struct two_nodes {
     std::map<shard_id, shard_actor> shards;
     std::map<std::uint64_t, session_actor> sessions;
     std::vector<lost_stanza> lost;
+    std::vector<std::string> unreached;
     std::vector<std::string> refused;
     int losses = 0; ///< That others told of.
     std::unique_ptr<remote::exchange> exchange;
@@ -140,9 +144,14 @@ struct two_nodes {
     calls.shard = [&x](shard_id i) { return x.shards.count(i) ? x.shards[i] : shard_actor{}; };
     calls.session = [&x](std::uint64_t id) { return x.sessions.count(id) ? x.sessions[id] : session_actor{}; };
     calls.route = [&x](const jid& to) { return x.shards.count(shard_of(to)) ? x.shards[shard_of(to)] : shard_actor{}; };
-    calls.on_lost = [&x](const stanza& what, errc why, remote::address::kind) {
-      x.lost.push_back({std::string{what.id()}, why});
+    calls.on_lost = [&x](const stanza& what, errc why) { x.lost.push_back({std::string{what.id()}, why}); };
+    calls.on_unreached = [&x](const remote::unreached& what) {
+      constexpr auto reasons = std::to_array<const char*>({"gone", "unknown", "full"});
+      x.unreached.push_back(std::string{what.what.what.id()} + " of " + std::to_string(what.what.session_id) + ", " +
+                            std::to_string(what.what.copies ? what.what.copies->size() : 1) +
+                            " copies: " + reasons[std::size_t(what.why)]);
     };
+    calls.is_up = [this](remote::node_id) { return is_up; };
     calls.on_refused = [&x](remote::node_id, const std::string& summary, const error& why) {
       x.refused.push_back(summary + ": " + why.text);
     };
@@ -522,13 +531,22 @@ BOOST_FIXTURE_TEST_CASE(stored_messages_are_acknowledged_by_the_session_elsewher
   settle();
   BOOST_TEST(history->delivered.size() == 2u);
   BOOST_TEST(written->value.has_value());
+  history->reads_slowly = true;
+  auto slow = b.world.asks<msg::written>(there, page);
+  settle();
+  now_ms += 300'000;
+  b.exchange->tick();
+  settle();
+  BOOST_TEST(!slow->has_come());
+  a.world.send(a.sessions.at(77), msg::drained{});
+  settle();
+  BOOST_TEST(slow->value.has_value());
   a.sessions.clear();
   auto late = b.world.asks<msg::written>(there, page);
-  b.world.send(there, msg::deliver{chat("3")});
+  b.world.send(there, msg::deliver{chat("3"), two_copies});
   settle();
   BOOST_TEST(late->failed);
-  BOOST_TEST_REQUIRE(a.lost.size() == 1u);
-  BOOST_TEST((a.lost[0].why == errc::item_not_found));
+  BOOST_TEST((a.unreached == std::vector<std::string>{"3 of 77, 2 copies: unknown"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(sessions_of_a_lost_node_end_for_who_watches_them, two_nodes) {
@@ -547,9 +565,9 @@ BOOST_FIXTURE_TEST_CASE(sessions_of_a_lost_node_end_for_who_watches_them, two_no
   BOOST_TEST_REQUIRE(ends->size() == 1u);
   BOOST_TEST((ends->front() == caf::exit_reason::remote_link_unreachable));
   is_up = true;
-  b.world.send(there, msg::deliver{chat("1")});
+  b.world.send(there, msg::deliver{chat("1"), two_copies});
   BOOST_TEST(queue.empty());
-  BOOST_TEST(b.lost.size() == 1u);
+  BOOST_TEST((b.unreached == std::vector<std::string>{"1 of 77, 2 copies: gone"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_session_of_the_own_node_is_itself, two_nodes) {

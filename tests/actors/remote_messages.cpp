@@ -37,6 +37,13 @@ std::string same(const stanza& x) {
          std::string{x.to.text()} + '|' + std::string{x.tree.bytes()} + '|' + std::string{x.tree.ns()};
 }
 
+std::string same(const msg::session_ids& x) {
+  auto out = std::string{};
+  for (auto one : x ? *x : std::vector<std::uint64_t>{})
+    out += std::to_string(one) + ' ';
+  return out;
+}
+
 std::string same(const std::vector<jid>& x) {
   auto out = std::to_string(x.size());
   for (auto& one : x)
@@ -68,7 +75,9 @@ std::string joined(const Ts&... xs) {
 
 /// Every field of each message that travels, as text.
 struct fields {
-  std::string operator()(const msg::deliver& x) const { return same(x.what); }
+  std::string operator()(const msg::deliver& x) const { return joined(same(x.what), same(x.copies)); }
+  std::string operator()(const msg::came_back& x) const { return joined(same(x.what), x.session_id, same(x.copies)); }
+  std::string operator()(const msg::has_left& x) const { return joined(x.full, x.session_id); }
   std::string operator()(const msg::deliver_for_good& x) const { return same(x.what); }
   std::string operator()(const msg::show& x) const { return joined(same(x.what), same(x.hidden_from)); }
   std::string operator()(const msg::sent& x) const {
@@ -124,7 +133,7 @@ public:
   remote::message message(std::size_t index) {
     switch (index) {
     case 0:
-      return msg::deliver{any_stanza()};
+      return msg::deliver{any_stanza(), any_copies()};
     case 1:
       return msg::deliver_for_good{any_stanza()};
     case 2:
@@ -190,6 +199,10 @@ public:
       return msg::heritage{0, number(), number(), flip(), flip(), any_jids(), any_jids()};
     case 23:
       return remote::loss{};
+    case 24:
+      return msg::came_back{any_stanza(), number(), any_copies()};
+    case 25:
+      return msg::has_left{any_jid(), number()};
     default: {
       auto x = remote::fan_out{any_stanza(), any_jids(), flip(), any_jids()};
       x.what.to = {};
@@ -201,10 +214,11 @@ public:
   /// A target that such a message may have.
   remote::envelope envelope(std::size_t index) {
     auto out = remote::envelope{};
-    out.to = {index <= 8 || index == 21 || index == 22 ? kind::shard
-              : index <= 15                            ? kind::request
-              : index <= 19                            ? kind::session
-                                                       : kind::router,
+    auto is_for_shard = index <= 8 || index == 21 || index == 22 || index == 24 || index == 25;
+    out.to = {is_for_shard  ? kind::shard
+              : index <= 15 ? kind::request
+              : index <= 19 ? kind::session
+                            : kind::router,
               index == 20 || index == 23 ? 0 : number()};
     if (remote::answer_to(remote::number_of(message(index))) != 0 && flip()) {
       out.request = number() | 1;
@@ -227,6 +241,9 @@ private:
     for (auto left = below(5); left > 0; --left)
       out.push_back(flip() ? any_jid() : jid::from_prepared("capulet.lit"));
     return out;
+  }
+  msg::session_ids any_copies() {
+    return flip() ? nullptr : std::make_shared<const std::vector<std::uint64_t>>(std::vector{number(), number()});
   }
   std::shared_ptr<const blocklist> any_blocks() {
     return flip() ? nullptr : std::make_shared<const blocklist>(any_jids());
@@ -369,8 +386,8 @@ BOOST_AUTO_TEST_CASE(numbers_of_messages_stay) {
   auto numbers = std::vector<std::uint64_t>{};
   for (auto i = std::size_t{0}; i < generator::kinds; ++i)
     numbers.push_back(remote::number_of(random.message(i)));
-  auto expected =
-      std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 18, 19, 20, 21, 22, 32, 33, 34, 35, 48, 10, 11, 49};
+  auto expected = std::vector<std::uint64_t>{1,  2,  3,  4,  5,  6,  7,  8,  9,  16, 17, 18, 19,
+                                             20, 21, 22, 32, 33, 34, 35, 48, 10, 11, 49, 12, 13};
   BOOST_TEST(numbers == expected, boost::test_tools::per_element());
 }
 

@@ -61,7 +61,7 @@ struct one_session : server_fixture {
     auto home = stream_host{};
     home.name = "example.com";
     home.offers_tls = false;
-    home.mechanisms = {sasl::mechanism::anonymous};
+    home.mechanisms = {sasl::mechanism::anonymous, sasl::mechanism::scram_sha_1};
     policy->hosts = {home};
     auto live = std::make_shared<live_settings>(*server.live());
     live->streams = policy;
@@ -218,6 +218,29 @@ BOOST_AUTO_TEST_CASE(leaves_nothing_behind_whatever_ends_it_while_a_page_goes_ou
     }
 }
 
+BOOST_AUTO_TEST_CASE(nobody_waits_for_attempts_that_could_not_be_judged) { // As while nobody leads its account's shard.
+  ends(it, caf::exit_reason::kill);
+  auto failures_when = [&](errc lookup_failure) {
+    shard->lookup_failure = lookup_failure;
+    shard->has_account = false;
+    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server),
+                                              std::make_shared<stream_control>(), net::address{});
+    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
+    it = made;
+    opens();
+    client->said.clear();
+    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1yb21lbyxyPWFiYw==</auth>");
+    if (client->said.find("challenge") != std::string::npos)
+      says("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>Yz1iaXdzLHI9YWJjLHA9</response>");
+    passes(1s);
+    BOOST_TEST(client->said.find("<failure") != std::string::npos, client->said);
+    ends(it, caf::exit_reason::kill);
+    return server.sign_ins.count("romeo@example.com " + net::address{}.host_text(), now_ms(), 600'000);
+  };
+  BOOST_TEST(failures_when(errc::remote_server_timeout) == 0u);
+  BOOST_TEST(failures_when(errc::none) == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(gives_back_what_comes_late_when_its_account_has_let_go) { // Else it would come again and again.
   shard->order.clear();
   auto full = std::optional<jid>{};
@@ -228,7 +251,8 @@ BOOST_AUTO_TEST_CASE(gives_back_what_comes_late_when_its_account_has_let_go) { /
                    msg::deliver{stanza_of("<message type='chat' id='" + std::string{id} + "'><body>x</body></message>",
                                           "a@example.com"_jid, full->bare())});
   settle();
-  BOOST_TEST((shard->order == std::vector<std::string>{"detach", "1", "2"}));
+  BOOST_TEST((shard->order == std::vector<std::string>{"detach", "1", "2", "has left"}));
+  BOOST_TEST((shard->came_back == std::vector(2, server.session_number(it->id()))));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -33,6 +33,7 @@ inline stanza stanza_of(std::string xml, const jid& from, const jid& to) {
 
 struct session_history {
   std::vector<stanza> delivered;
+  std::vector<msg::session_ids> copies; ///< Of each of them that was no page's.
   std::vector<errc> ended;
   int asked_again = 0;
   int block_changes = 0;
@@ -51,7 +52,10 @@ struct session_history {
 
 inline session_actor::behavior_type remembering_session(session_actor::pointer self,
                                                         std::shared_ptr<session_history> to) {
-  return {[to](const msg::deliver& x) { to->delivered.push_back(x.what); },
+  return {[to](const msg::deliver& x) {
+            to->delivered.push_back(x.what);
+            to->copies.push_back(x.copies);
+          },
           [self, to](const msg::deliver_stored& x) -> caf::result<msg::written> {
             for (auto& [id, what] : x.what)
               to->delivered.push_back(what);
@@ -92,9 +96,12 @@ struct shard_history {
   std::vector<msg::registered> registered;
   std::vector<msg::served> served;
   std::vector<msg::heritage> heritage;
-  std::vector<std::string> shown; ///< `+` available, `-` no more.
-  std::vector<std::string> order; ///< Of what came.
+  std::vector<std::string> shown;       ///< `+` available, `-` no more.
+  std::vector<std::string> order;       ///< Of what came.
+  std::vector<std::uint64_t> came_back; ///< From which sessions.
   int lookups = 0, attached = 0;
+  errc lookup_failure = errc::none;
+  bool has_account = true;
   errc for_good = errc::none;  ///< What becomes of what is to be,
   bool holds_for_good = false; ///< or nothing yet.
   std::vector<caf::typed_response_promise<msg::outcome>> held;
@@ -121,6 +128,11 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
             return to->held.back();
           },
           [to](const msg::show& x) { to->delivered.push_back(x.what); },
+          [to](const msg::came_back& x) {
+            to->came_back.push_back(x.session_id);
+            to->order.emplace_back(x.what.id());
+          },
+          [to](const msg::has_left&) { to->order.emplace_back("has left"); },
           [to](const msg::sent& x) { to->sent.push_back(x.what.serialize()); },
           [to](const msg::attach& x) {
             ++to->attached;
@@ -134,7 +146,7 @@ inline shard_actor::behavior_type remembering_shard(shard_actor::pointer self, s
           },
           [to](const msg::lookup&) {
             ++to->lookups;
-            return msg::found{errc::none, true, true, "of the next"};
+            return msg::found{to->lookup_failure, to->has_account, true, "of the next"};
           },
           [](const msg::set_credentials&) { return msg::outcome{}; },
           [](const msg::remove_account&) { return msg::outcome{}; },

@@ -129,6 +129,15 @@ struct one_user : server_fixture {
     send(it, msg::verdict{});
     works();
   }
+  void detaches(const client& x) { send(it, msg::detach{x.full, server.session_number(x.actor->id())}); }
+  /// What it could not take has come back.
+  void has_left(const client& x) { send(it, msg::has_left{x.full, server.session_number(x.actor->id())}); }
+  void comes_back(const client& x, const std::string& body) {
+    auto& its = *x.history;
+    for (auto i = std::size_t{0}; i < its.copies.size(); ++i)
+      if (auto said = its.delivered[i].child("body", "jabber:client"); said && said.text() == body)
+        send(it, msg::came_back{its.delivered[i], server.session_number(x.actor->id()), its.copies[i]});
+  }
   bool has_retired() const { return !shard->retired.empty(); }
   bool still_runs() { return runs(caf::actor_cast<caf::weak_actor_ptr>(it)); }
 
@@ -304,6 +313,7 @@ BOOST_AUTO_TEST_CASE(replaces_a_session_by_its_successor) { // RFC 6120, 7.7.2.2
   BOOST_TEST((x.history->ended == std::vector{errc::conflict}));
   BOOST_TEST(y.history->ended.empty());
   sends(y, "<presence/>");
+  has_left(x);
   message("hello");
   BOOST_TEST(bodies(y) == "hello");
   BOOST_TEST(bodies(x).empty());
@@ -315,9 +325,219 @@ BOOST_AUTO_TEST_CASE(hears_nothing_more_of_a_replaced_session) {
   auto y = attached("garden");
   sends(y, "<presence/>");
   sends(x, "<presence type='unavailable'/>"); // was on its way
-  send(it, msg::detach{x.full, server.session_number(x.actor->id())});
+  detaches(x);
+  has_left(x);
   message("hello");
   BOOST_TEST(bodies(y) == "hello");
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_waits_for_what_an_ended_session_could_not_take) { // RFC 6120, 10.1
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  message("1");
+  message("2");
+  auto y = attached("balcony");
+  detaches(x);
+  message("3");
+  sends(y, "<message type='chat'><body>own</body></message>", romeo);
+  sends(y, "<presence/>");
+  comes_back(x, "1");
+  comes_back(x, "2");
+  BOOST_TEST(bodies(y).empty());
+  has_left(x);
+  message("4");
+  works();
+  BOOST_TEST(bodies(y) == "123own4");
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_waits_for_what_a_replaced_session_could_not_take) {
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  message("1");
+  auto y = attached("garden");
+  sends(y, "<presence/>");
+  message("2");
+  BOOST_TEST(bodies(y).empty());
+  comes_back(x, "1");
+  detaches(x);
+  has_left(x);
+  works();
+  BOOST_TEST(bodies(y) == "12");
+}
+
+BOOST_AUTO_TEST_CASE(does_not_wait_for_ever_for_an_ended_session) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("balcony");
+  sends(y, "<presence/>");
+  detaches(x);
+  message("1");
+  passes(1'900ms);
+  BOOST_TEST(bodies(y).empty());
+  passes(200ms);
+  BOOST_TEST(bodies(y) == "1");
+}
+
+BOOST_AUTO_TEST_CASE(retires_though_an_ended_session_has_not_said_that_it_left) {
+  starts_with_account();
+  auto x = attached("garden");
+  detaches(x);
+  works();
+  send(it, msg::retire{});
+  BOOST_TEST(!has_retired()); // It may be on its way.
+  BOOST_TEST(server.idle[0].take(INT64_MAX, [](user&) {}) == 1u);
+  send(it, msg::retire{});
+  BOOST_TEST(has_retired());
+}
+
+BOOST_AUTO_TEST_CASE(waits_no_longer_for_several_sessions_than_for_one) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("street"), z = attached("balcony");
+  sends(z, "<presence/>");
+  detaches(x);
+  message("1");
+  passes(1'500ms);
+  detaches(y);
+  message("2");
+  passes(600ms);
+  BOOST_TEST(bodies(z).starts_with("1"));
+}
+
+BOOST_AUTO_TEST_CASE(a_replaced_session_s_end_stays_behind_what_it_sent) {
+  starts_with_account();
+  auto x = attached("garden");
+  auto hasher = changes_password(x);
+  sends(x, "<presence/>", juliet); // behind that
+  asks<msg::attached>(it, attach_of(romeo.with_resource("garden"), makes_client().actor));
+  send(it, msg::detach{x.full, server.session_number(x.actor->id()), {juliet}});
+  send(hasher, msg::verdict{});
+  works();
+  auto last = std::string{};
+  for (auto& one : shard->delivered)
+    if (one.to == juliet)
+      last = one.serialize();
+  BOOST_TEST(last.find("unavailable") != std::string::npos, last);
+}
+
+BOOST_AUTO_TEST_CASE(what_waits_behind_offline_messages_comes_once) {
+  starts_with_account();
+  message("1");
+  works();
+  auto x = attached("garden"), y = attached("balcony");
+  sends(y, "<presence><priority>-1</priority></presence>");
+  x.history->reads_slowly = true;
+  sends(x, "<presence/>");
+  works();
+  sends(y, "<presence/>");
+  message("2"); // x gets it behind 1
+  BOOST_TEST(bodies(y) == "2");
+  detaches(y);
+  comes_back(y, "2");
+  has_left(y);
+  send(x.actor, msg::drained{});
+  works();
+  x.history->reads_slowly = false;
+  send(x.actor, msg::drained{});
+  works();
+  BOOST_TEST(bodies(x) == "12");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_to_be_for_good_and_is_refused_is_said_to_be) {
+  put_contact(subscription::both);
+  starts_with_account();
+  store.refuses = errc::resource_constraint;
+  auto done = asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='unsubscribe'/>", juliet, romeo)});
+  BOOST_TEST((done->value && done->value->failure == errc::resource_constraint));
+  store.refuses = errc::none;
+  done = asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='unsubscribe'/>", juliet, romeo)});
+  works();
+  BOOST_TEST((done->value && done->value->failure == errc::none));
+  store.refuses = errc::not_leader;
+  message("1");
+  store.refuses = errc::none;
+  done = asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='unsubscribed'/>", tybalt, romeo)});
+  BOOST_TEST((done->value && done->value->failure == errc::none)); // What was refused before was another one.
+  store.refuses = errc::not_leader;
+  done = asks<msg::outcome>(it, msg::deliver_for_good{stanza_of("<presence type='subscribe'/>", tybalt, romeo)});
+  BOOST_TEST((done->value && done->value->failure == errc::internal_server_error));
+}
+
+BOOST_AUTO_TEST_CASE(a_contact_whose_removal_fails_sees_presence_again) {
+  put_contact(subscription::both);
+  starts_with_account();
+  auto x = attached("garden");
+  sends(x, "<presence/>");
+  works();
+  shard->delivered.clear();
+  shard->holds_for_good = true;
+  sends(x,
+        "<iq type='set' id='1'><query xmlns='jabber:iq:roster'><item jid='juliet@example.com' subscription='remove'/>"
+        "</query></iq>");
+  works();
+  BOOST_TEST(shard->has_been_sent(juliet, "unavailable"));
+  store.refuses = errc::resource_constraint;
+  shard->delivered.clear();
+  send(server.route.shard(0u), msg::tick{}); // told
+  works();
+  BOOST_TEST(shard->has_been_sent(juliet, "<presence"));
+  BOOST_TEST(!shard->has_been_sent(juliet, "unavailable"));
+}
+
+BOOST_AUTO_TEST_CASE(what_others_of_its_sessions_have_comes_once) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("balcony");
+  sends(x, "<presence/>");
+  sends(y, "<presence/>");
+  message("1");
+  message("2");
+  BOOST_TEST(bodies(y) == "12");
+  detaches(x);
+  comes_back(x, "1");
+  comes_back(x, "2");
+  has_left(x);
+  works();
+  BOOST_TEST(bodies(y) == "12");
+  BOOST_TEST(described("offline messages") == "0");
+}
+
+BOOST_AUTO_TEST_CASE(what_none_of_several_sessions_could_take_is_kept_once) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("balcony");
+  sends(x, "<presence/>");
+  sends(y, "<presence/>");
+  message("1");
+  message("2");
+  detaches(x);
+  detaches(y);
+  for (auto& one : {x, y}) {
+    comes_back(one, "1");
+    comes_back(one, "2");
+    has_left(one);
+  }
+  works();
+  BOOST_TEST(described("offline messages") == "2");
+  auto z = attached("orchard"); // It was not there when they came.
+  sends(z, "<presence/>");
+  works();
+  BOOST_TEST(bodies(z) == "12");
+}
+
+BOOST_AUTO_TEST_CASE(what_all_others_could_not_take_comes_to_one_that_came_later) {
+  starts_with_account();
+  auto x = attached("garden"), y = attached("balcony"), z = attached("orchard");
+  sends(x, "<presence/>");
+  sends(y, "<presence/>");
+  message("1");
+  sends(z, "<presence/>");
+  BOOST_TEST(bodies(z).empty());
+  detaches(x);
+  detaches(y);
+  for (auto& one : {x, y}) {
+    comes_back(one, "1");
+    has_left(one);
+  }
+  BOOST_TEST(bodies(z) == "1");
 }
 
 BOOST_AUTO_TEST_CASE(refuses_a_resource_that_is_taken) {
@@ -801,6 +1021,7 @@ BOOST_AUTO_TEST_CASE(does_not_retire_while_it_has_something_to_do) {
   send(it, msg::retire{}); // its last activity is being written
   BOOST_TEST(!has_retired());
   BOOST_TEST(shard->stayed.size() == 2u); // each time its shard is answered: it holds what comes
+  has_left(x);
   works();
   send(it, msg::retire{});
   BOOST_TEST(has_retired());
@@ -849,6 +1070,7 @@ BOOST_AUTO_TEST_CASE(a_successor_gets_what_the_one_before_it_has_not_read) {
       BOOST_REQUIRE(x.history->pages.size() == 1u);
       x.history->next_page = has_read ? session_history::page_end::read : session_history::page_end::lost;
       send(x.actor, msg::drained{});
+      has_left(x);
       works();
       BOOST_TEST(bodies(y) == (has_read ? "3" : "123"));
       BOOST_TEST(described("offline messages") == "0");
