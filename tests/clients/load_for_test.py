@@ -1,9 +1,14 @@
 """Clients of a cluster, a load that they make, and a record that judges what the cluster says to them.
 
 Each account has contacts c0, c1, …; the name of each is a number that only grows, since one session writes them all. So
-whatever is shown of a contact must be at least what was acknowledged or shown before, and no more than was asked for.
+whatever is shown of a contact must be at least what was acknowledged or shown before, and no more than was asked for. Its
+vCard has such a number, too.
+
+What one session sends to one account is numbered without gaps. Whichever session of that account was there before must
+get all of it once, in order, or else the sender an error, but for what is on its way when a node or a link dies (`trial`).
 """
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -17,9 +22,12 @@ from collections import Counter
 from cluster_for_test import PATIENCE, until
 
 CONTACTS = 20
+KEPT_MAX = 500  # Messages for an account that is away: fewer than may wait for it.
+ON_THE_WAY_S = 3  # What was sent so long before a trial has arrived.
 ANSWER_S = 30  # No figure either: what has no answer by then gets none.
 ROSTER = "{jabber:iq:roster}"
 CLIENT = "{jabber:client}"
+VCARD = "<vCard xmlns='vcard-temp'>{}</vCard>"
 
 
 class Closed(OSError):
@@ -134,7 +142,8 @@ class Client:
         return number
 
     def message(self, to, body):
-        self.send(f"<message to='{to}' type='chat'><body>{body}</body></message>")
+        """Its id, which an error has, too, is its body."""
+        self.send(f"<message to='{to}' type='chat' id='{body}'><body>{body}</body></message>")
 
     def bodies(self, count, timeout=PATIENCE):
         """Of the next messages that have one, at most so many."""
@@ -166,6 +175,11 @@ class Client:
         """None: acknowledged; else the condition, or "silence"."""
         return condition_of(self.ask("set", item_text(contact, name), timeout=timeout))
 
+    def vcard(self, timeout=10.0):
+        """Its number, "0" without one; none when it is refused."""
+        answer = self.ask("get", VCARD.format(""), timeout=timeout)
+        return (answer.findtext(".//{vcard-temp}NOTE") or "0") if condition_of(answer) in (None, "item-not-found") else None
+
     def close(self):
         self.socket.close()
 
@@ -179,6 +193,7 @@ def item_text(contact, name):
 
 
 def condition_of(answer):
+    """None: it is a result."""
     if answer is None:
         return "silence"
     if answer.get("type") == "result":
@@ -219,7 +234,12 @@ class Record:
         self.mutex = threading.Lock()
         self.floor, self.ceiling = {}, {}  # By (account, contact).
         self.problems, self.kinds, self.counts, self.conditions = [], Counter(), Counter(), Counter()
-        self.last_seen = {}  # By (sender's session, recipient's session): the number of its last message.
+        self.sent_at = {}  # By (sender's session, recipient's account): of each message, by number.
+        self.bounced = set()  # (Sender's session, recipient's account, number).
+        self.seen = {}  # By (sender's session, recipient's session): the numbers, as they came.
+        self.present = {}  # Sessions that get messages, since when; those of them that stayed until the end.
+        self.stayed, self.trials = set(), []
+        self.kept = {}  # Messages for accounts that are away, which were stored.
         self.marked_at, self.answers_again = time.monotonic(), {}
 
     def problem(self, kind, text):
@@ -265,14 +285,102 @@ class Record:
         for contact in sorted(set(numbers) | set(least)):
             self.shown(account, contact, numbers.get(contact, 0), how, least.get(contact, 0))
 
+    # -- messages --
+
+    def sends(self, sender, account):
+        """The number of its next message to that account."""
+        with self.mutex:
+            self.counts["messages sent"] += 1
+            sent = self.sent_at.setdefault((sender, account), [])
+            sent.append(time.monotonic())
+            return len(sent) - 1
+
+    def bounces(self, sender, account, number):
+        with self.mutex:
+            self.counts["messages bounced"] += 1
+            self.bounced.add((sender, account, number))
+
+    def is_present(self, session):
+        with self.mutex:
+            self.present[session] = time.monotonic()
+
+    def stays(self, session):
+        """Until the end."""
+        with self.mutex:
+            self.stayed.add(session)
+
+    def is_gone(self, session):
+        with self.mutex:
+            self.stayed.discard(session)
+
     def received(self, sender, recipient, number):
         with self.mutex:
             self.counts["messages received"] += 1
-            last = self.last_seen.get((sender, recipient), -1)
+            seen = self.seen.setdefault((sender, recipient), [])
+            last = seen[-1] if seen else -1
             if number <= last:
-                self.found("a message comes twice" if number == last else "messages change places",
+                self.found("a message comes twice" if number in seen else "messages change places",
                            f"{recipient} gets {number} of {sender} after {last}")
-            self.last_seen[sender, recipient] = number
+            seen.append(number)
+
+    def trial_within(self, begun, ended):
+        """What was going on; none."""
+        return next((what for begin, end, what in self.trials if begin < ended and begun < end), None)
+
+    def missing(self):
+        """(Sender, recipient, number, which trial it may be lost in): of what a session had to get."""
+        with self.mutex:
+            for recipient, since in self.present.items():
+                account = recipient.split("@")[0]
+                for (sender, to), sent in self.sent_at.items():
+                    if to != account:
+                        continue
+                    seen = self.seen.get((sender, recipient), [])
+                    end = len(sent) if {sender, recipient} <= self.stayed else max(seen, default=-1)
+                    for n in sorted(set(range(end)) - set(seen)):
+                        if sent[n] > since and (sender, to, n) not in self.bounced:
+                            yield sender, recipient, n, self.trial_within(sent[n], sent[n] + ON_THE_WAY_S)
+
+    def judge_messages(self):
+        lost = list(self.missing())
+        for sender, recipient, number, trial in lost:
+            if trial:
+                self.note(f"messages lost with {trial}")
+            else:
+                self.problem("a message is lost", f"{recipient} never gets {number} of {sender}, which is not told")
+
+    def stored(self, account, body, sent_at):
+        """What was sent behind it is answered."""
+        with self.mutex:
+            if not self.trial_within(sent_at, time.monotonic()):
+                self.counts["messages stored"] += 1
+                self.kept.setdefault(account, set()).add(body)
+
+    def kept_were(self, account, bodies):
+        """What came to somebody who was away until now."""
+        for body, count in Counter(bodies).items():
+            if count > 1:
+                self.problem("a stored message comes twice", f"{account}: {body}")
+        for body in sorted(self.kept.pop(account, set()) - set(bodies)):
+            self.problem("a stored message is lost", f"{account}: {body}")
+        lines = {}
+        for body in bodies:
+            sender, number = body.rsplit(" ", 1)
+            if lines.setdefault(sender, -1) >= int(number):
+                self.problem("stored messages change places", f"{account}: {number} of {sender} after {lines[sender]}")
+            lines[sender] = int(number)
+        self.note("stored messages received", len(bodies))
+
+    # -- times --
+
+    def begin_trial(self, what):
+        """A node or a link dies now: what is on its way may be lost with it, until `end_trial`."""
+        with self.mutex:
+            self.trials.append([time.monotonic(), float("inf"), what])
+
+    def end_trial(self):
+        with self.mutex:
+            self.trials[-1][1] = time.monotonic()
 
     def mark(self):
         """From now on counts who answers again, and when."""
@@ -283,6 +391,11 @@ class Record:
         with self.mutex:
             if sent_at >= self.marked_at:
                 self.answers_again.setdefault(account, time.monotonic() - self.marked_at)
+
+
+def vcard_of(account):
+    """As the record calls it."""
+    return f"{account}'s own", "vCard"
 
 
 # -- the load ----------------------------------------------------------------------------------------------------------
@@ -297,7 +410,8 @@ class Talker(threading.Thread):
         self.load, self.record, self.account, self.writes = load, load.record, account, writes
         self.random = random.Random(f"{load.seed} {account} {writes}")
         self.name, self.index, self.generation, self.number, self.turns = account, index, 0, 0, 0
-        self.client, self.asked, self.pushed = None, {}, {}
+        self.client, self.asked, self.pushed, self.is_silent = None, {}, {}, False
+        self.bounced = set()  # Of what it sent to accounts that are away.
 
     def run(self):
         try:
@@ -330,11 +444,11 @@ class Talker(threading.Thread):
         """Until the load ends, or for half a minute or so: then it goes to another node."""
         leaves_at = time.monotonic() + (1e9 if self.home else self.random.uniform(20, 60))
         speaks_at = time.monotonic()
-        is_told_of = self.client.request("get", "<query xmlns='jabber:iq:roster'/>")  # Now pushes come.
-        self.asked[is_told_of] = ("get", time.monotonic(), self.record.floor_of(self.account))
+        is_there = self.client.request("get", "<query xmlns='jabber:iq:roster'/>")  # Now pushes come, and messages.
+        self.asked[is_there] = ("first get", time.monotonic(), self.record.floor_of(self.account))
         while time.monotonic() < leaves_at:
             if self.load.ends.is_set() and not self.asked:
-                return
+                return self.stay()
             if self.client.node.is_paused and not self.home:
                 return  # A client would find out, too.
             if (one := self.client.next(max(0.01, speaks_at - time.monotonic()))) is not None:
@@ -349,6 +463,14 @@ class Talker(threading.Thread):
                 self.take(one)
             self.look_for_silence()
 
+    def stay(self):
+        """Silent, until the others' messages are there."""
+        self.record.stays(self.client.jid)
+        self.is_silent = True
+        while not self.load.is_over.is_set():
+            if (one := self.client.next(0.05)) is not None:
+                self.take(one)
+
     def speak(self):
         self.turns += 1
         now = time.monotonic()
@@ -358,18 +480,35 @@ class Talker(threading.Thread):
             self.record.asked(self.account, contact, self.number)
             key = self.client.request("set", item_text(contact + "@localhost", self.number))
             self.asked[key] = ("set", now, (contact, self.number))
+            if self.number % 10 == 0:
+                self.record.asked(*vcard_of(self.account), self.number)
+                key = self.client.request("set", VCARD.format(f"<NOTE>{self.number}</NOTE>"))
+                self.asked[key] = ("vCard", now, self.number)
         if self.turns % 10 == 0:
             least = self.record.floor_of(self.account)
             self.asked[self.client.request("get", "<query xmlns='jabber:iq:roster'/>")] = ("get", now, least)
-        self.client.message(self.load.other(self.index + self.turns % 3 + 1) + "@localhost", self.turns)
-        self.record.note("messages sent")
+        if self.turns % 20 == 0 and self.load.away:
+            self.leave_word(self.load.away[self.index % len(self.load.away)], now)
+        to = self.load.other(self.index + self.turns % 3 + 1)
+        self.client.message(f"{to}@localhost", self.record.sends(self.client.jid, to))
+
+    def leave_word(self, account, now):
+        """For somebody who is away; whose account answers what comes behind it when it is stored."""
+        if len(self.record.kept.get(account, ())) < KEPT_MAX:
+            body = f"{self.client.jid} {self.turns}"
+            self.client.message(f"{account}@localhost", body)
+            key = self.client.request("get", VCARD.format(""), f"{account}@localhost")
+            self.asked[key] = ("word", now, (account, body))
 
     def take(self, x):
         kind, way = x.tag.removeprefix(CLIENT), x.get("type")
         if kind == "message" and way != "error" and x.findtext(CLIENT + "body", "").isdigit():
             self.record.received(x.get("from"), self.client.jid, int(x.findtext(CLIENT + "body")))
         elif kind == "message" and way == "error":
-            self.record.note("messages bounced")
+            if x.get("id").isdigit():
+                self.record.bounces(self.client.jid, x.get("from").split("@")[0], int(x.get("id")))
+            else:
+                self.bounced.add(x.get("id"))
         elif kind == "iq" and way == "set":
             for item in items_of(x):
                 contact, number = item.get("jid").split("@")[0], int(item.get("name", "0"))
@@ -384,9 +523,15 @@ class Talker(threading.Thread):
             self.answers.append((sent_at, time.monotonic(), condition_of(x)))
         if x.get("type") == "error":
             return self.record.refused(condition_of(x))
+        if what == "word":
+            return about[1] in self.bounced or self.record.stored(*about, sent_at)
         self.record.answered(self.account, sent_at)
         if what == "set":
             return self.record.shown(self.account, *about, "an acknowledgement")
+        if what == "vCard":
+            return self.record.shown(*vcard_of(self.account), about, "an acknowledgement")
+        if what == "first get":
+            self.record.is_present(self.client.jid)
         names = {item.get("jid"): item.get("name", "") for item in items_of(x)}
         return self.record.roster(self.account, names, about, "a contact list")
 
@@ -399,6 +544,7 @@ class Talker(threading.Thread):
 
     def ended(self, why):
         node = self.client.node
+        self.record.is_gone(self.client.jid)
         if node.process is self.client.process and not node.may_end_sessions:
             self.record.problem("a session was ended", f"{self.client.jid}, at {node}, which lives: {why}")
 
@@ -411,17 +557,22 @@ class Load:
 
     def __init__(self, cluster, accounts, homes=None, period=0.1, seed=0):
         self.cluster, self.period, self.seed, self.homes = cluster, period, seed, homes
-        self.record, self.ends = Record(), threading.Event()
+        self.record, self.ends, self.is_over = Record(), threading.Event(), threading.Event()
         self.accounts = [f"u{i}" for i in range(accounts)] if isinstance(accounts, int) else accounts
-        self.talkers = []
+        self.talkers, self.away = [], []
 
     def other(self, index):
         return self.accounts[index % len(self.accounts)]
 
     def register(self):
-        for i, name in enumerate(self.accounts):
+        """One of them for whoever is away."""
+        self.away = ["away"]
+        for i, name in enumerate(self.accounts + self.away):
             node = self.cluster.running[i % len(self.cluster.running)]
             until(lambda: register(node, name) in (None, "conflict"), f"{name} is registered")
+        for name in self.away:  # Who has a vCard has an answer for others.
+            with contextlib.closing(signed_in(self.cluster.running, name, presence=False)) as client:
+                until(lambda: condition_of(client.ask("set", VCARD.format("<NOTE>away</NOTE>"))) is None, f"{name}'s vCard")
 
     def shards(self):
         """By account."""
@@ -450,16 +601,38 @@ class Load:
 
     def __exit__(self, kind, *_):
         self.ends.set()
+        deadline = time.monotonic() + (ANSWER_S if kind is None else 0)
+        while time.monotonic() < deadline and not self.is_settled():
+            time.sleep(0.2)
+        self.is_over.set()
         for one in self.talkers:
             one.join(PATIENCE)
+        self.record.judge_messages()
+
+    def is_settled(self):
+        return all(one.is_silent or not one.is_alive() for one in self.talkers) and \
+            all(trial for *_, trial in self.record.missing())
+
+    @contextlib.contextmanager
+    def trial(self, what):
+        """A node dies in it, or a link; what is on its way then may be lost, and nothing else."""
+        self.record.begin_trial(what)
+        yield
+        self.record.end_trial()
 
     def verify(self):
         """When it has ended: what was acknowledged or shown is there."""
+        for name in self.away:
+            with contextlib.closing(signed_in(self.cluster.running, name, "verifier")) as client:
+                self.record.kept_were(name, bodies_of(client, self.record.kept.get(name, set())))
         for name in self.accounts:
             least = self.record.floor_of(name)
             client = signed_in(self.cluster.running, name, "verifier", presence=False)
             names = until(client.contacts, f"the contacts of {name}")
             self.record.roster(name, names, least, "the last contact list")
+            of, what = vcard_of(name)
+            number = int(until(client.vcard, f"the vCard of {name}"))
+            self.record.shown(of, what, number, "the last vCard", self.record.floor_of(of).get(what, 0))
             client.close()
 
     def summary(self):
@@ -468,10 +641,38 @@ class Load:
         return f"{counts}; refused: {refused or 'nothing'}"
 
 
+def outcome_of_read(client, contact, name):
+    """Of the contact list that was asked for through a node that had stood still."""
+    deadline = time.monotonic() + ANSWER_S
+    try:
+        while (answer := client.next(max(0.01, deadline - time.monotonic()))) is not None:
+            if answer.tag == CLIENT + "iq" and answer.get("type") == "error":
+                return "refused"
+            if answer.tag == CLIENT + "iq" and answer.get("type") == "result":
+                shown = {x.get("jid"): x.get("name") for x in items_of(answer)}
+                return "new" if shown.get(contact) == name else "stale"
+    except OSError:
+        return "session ended"
+    return "none"
+
+
+def bodies_of(client, wanted):
+    """All that come to it, until those are there."""
+    out, deadline = [], time.monotonic() + ANSWER_S
+    while (one := client.next(2)) is not None or not wanted <= set(out) and time.monotonic() < deadline:
+        if one is not None and one.tag == CLIENT + "message" and one.get("type") != "error":
+            out.append(one.findtext(CLIENT + "body"))
+    return out
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 def percentiles(values):
     """As text, in milliseconds."""
     if not values:
         return "none"
-    ordered = sorted(values)
-    at = lambda share: ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1_000  # noqa: E731
-    return f"p50 {at(0.5):.0f} ms, p99 {at(0.99):.0f} ms, max {ordered[-1] * 1_000:.0f} ms ({len(ordered)})"
+    at = [percentile(values, share) * 1_000 for share in (0.5, 0.99, 1)]
+    return f"p50 {at[0]:.0f} ms, p99 {at[1]:.0f} ms, max {at[2]:.0f} ms ({len(values)})"
