@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /* Defects of the library's that are mended here or in raft.cpp, and duties that it leaves to us. A build for
- * tests/cluster/raft_defects.cpp can do without one of them, to show that the simulation finds out; no other build
+ * tests/raft_defects/ can do without one of them, to show that the simulation finds out; no other build
  * contains the choice. */
 enum raft_core_defect {
   raft_core_whole,
