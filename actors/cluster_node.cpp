@@ -199,7 +199,7 @@ std::vector<cluster::link_status> cluster_node::link_status() const {
 void cluster_node::send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk) {
   auto frame = std::string{};
   if (cluster::control::append(frame, cluster::control::raft{shard, bytes}))
-    (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again.
+    (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again; it fits.
 }
 
 coordinator_surroundings::disk cluster_node::own_disk() const {
