@@ -14,6 +14,7 @@
 #include "cluster/leader_history.hpp"
 #include "cluster/leaders.hpp"
 #include "cluster/observations.hpp"
+#include "cluster/link_history.hpp"
 #include "cluster/placement_status.hpp"
 #include "cluster/proposals.hpp"
 #include "cluster/system_events.hpp"
@@ -227,6 +228,7 @@ private:
   cluster::system_events events_;
   coordinator_surroundings::sizes sizes_;
   std::vector<session_actor> leaving_; ///< Those that are still to be sent away.
+  cluster::link_history link_history_;
   shard_id leaving_next_ = 0;          ///< Whose sessions come after those.
   cluster::proposals proposals_;
 };

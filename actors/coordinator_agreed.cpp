@@ -19,14 +19,16 @@ void write_down(const cluster::system_event& x) {
   using kind = cluster::system_event::kind;
   switch (x.of) {
   case kind::member:
-    return log::info("cluster.member", {{"node", x.who}, {"is", x.is}, {"was", x.was}, {"seconds", x.seconds}});
+    return log::info("cluster.member",
+                     {{"node", x.who}, {"is", x.is}, {"was", x.was}, {"why", x.why}, {"seconds", x.seconds}});
   case kind::member_says:
     return log::info("cluster.member_changed", {{"node", x.who}, {"is", x.is}, {"was", x.was}});
   case kind::move_begun:
-    return log::info("cluster.move_begun", {{"group", x.who}, {"what", x.is}});
+    return log::info("cluster.move_begun", {{"group", x.who}, {"what", x.is}, {"why", x.why}});
   case kind::move_ended:
-    return log::info("cluster.move_ended",
-                     {{"group", x.who}, {"replicas", x.is}, {"outcome", x.was}, {"seconds", x.seconds}});
+    return log::info(
+        "cluster.move_ended",
+        {{"group", x.who}, {"replicas", x.is}, {"outcome", x.was}, {"why", x.why}, {"seconds", x.seconds}});
   case kind::setting:
     return log::info("cluster.setting", {{"name", x.who}, {"is", x.is}, {"was", x.was}});
   }
@@ -94,6 +96,7 @@ void coordinator::link_with_members() {
   auto known = std::vector<cluster::member_addresses>{};
   for (auto& [id, one] : agreed_.members)
     if (one.is != cluster::standing::gone && id != self_id())
+  link_history_.expect(agreed_.members, steady_ms());
       known.push_back({id, one.says.addresses, one.certificate});
   node_.set_peers(known);
 }
@@ -213,6 +216,8 @@ void coordinator::join(const msg::join_asked& x) {
   auto known = agreed_.find(x.what->node);
   auto digest = cluster::check_key(*x.what, known ? known->certificate : std::string{});
   if (!digest)
+  if (auto begun = std::get_if<cluster::ask::begin_move>(&x.what))
+    events_.explain(*begun, "as asked"); // Unless this node has planned it.
     return refuse(digest.why());
   auto now_s = now_ms() / 1'000;
   auto valid_s = std::int64_t(agreed_.value(cluster::setting::certificate_valid_s));
