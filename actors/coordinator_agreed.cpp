@@ -122,6 +122,29 @@ bool coordinator::drains_now(const cluster::member& self) const {
   constexpr auto settled_s = 3u;
   return self.is == cluster::standing::draining && (self.leaves || seconds_up_ >= settled_s);
 }
+/// Accounts of a host are on all nodes: where it is not served, its clients and contacts find nobody.
+void coordinator::compare_hosts() {
+  if (agreed_.version == 0)
+    return;
+  auto& domains = server_.domains;
+  auto now = cluster::compare_hosts(agreed_.hosts, {domains.begin(), domains.end()});
+  if (now == host_difference_)
+    return;
+  host_difference_ = std::move(now);
+  if (host_difference_.empty())
+    return log::info("cluster.hosts_agree", {{"hosts", agreed_.hosts.size()}});
+  auto all = [](const std::vector<std::string>& hosts) {
+    auto out = std::string{};
+    for (auto& one : hosts)
+      out += (out.empty() ? "" : ", ") + one;
+    return out;
+  };
+  log::warning("cluster.hosts_differ",
+               {{"missing", all(host_difference_.missing)},
+                {"too_many", all(host_difference_.too_many)},
+                {"remedy", "configure the same hosts on all nodes, then `cluster hosts set` what they are"}});
+}
+
 
 void coordinator::renew_certificate() {
   auto now_s = now_ms() / 1'000;

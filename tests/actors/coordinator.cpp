@@ -231,6 +231,22 @@ BOOST_AUTO_TEST_CASE(adopts_what_is_agreed_on_and_begins_the_members_that_it_sho
 }
 
 BOOST_AUTO_TEST_CASE(begins_with_what_it_knew_before) {
+BOOST_AUTO_TEST_CASE(says_whether_this_node_serves_the_hosts_that_all_have_agreed_on) {
+  begins_as_a_member();
+  ticks(10);
+  auto summary = [this] { return asks<msg::cluster_seen>(it, msg::cluster_look{})->value->report->summary; };
+  BOOST_TEST(summary().find("serve") == std::string::npos);
+  agreed.must(cluster::ask::set_hosts{{"a.example", "b.example"}});
+  says(12, agreed.state);
+  node.sent.clear();
+  ticks(10);
+  auto words = std::string{"does not serve a.example, b.example; serves example.com, which is not agreed on"};
+  BOOST_TEST(summary().ends_with("; node 1 " + words));
+  BOOST_REQUIRE(!said<control::report>(12).empty());
+  ticks(10);
+  BOOST_TEST(said<control::report>(12).back().host_words == words);
+}
+
   node.agreed_before = agreed.state;
   begins();
   BOOST_TEST((node.made == shards{0, system_shard}));
