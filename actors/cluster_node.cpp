@@ -210,6 +210,13 @@ coordinator_surroundings::disk cluster_node::own_disk() const {
   return out;
 }
 
+void cluster_node::on_disk(std::function<void()> f) {
+  server_.storage->run(0, [f = std::move(f)](store*) -> result<void> {
+    f();
+    return {};
+  });
+}
+
 void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)> done) {
   server_.storage->run(0, [shard, done = std::move(done)](store* db) -> result<void> {
     if (!db) {

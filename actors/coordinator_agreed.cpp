@@ -76,12 +76,11 @@ void coordinator::adopt(cluster::state next) {
     if (self->is == cluster::standing::gone)
       log::error("cluster.removed", {{"node", cluster::id_text(self_id())}});
   }
-  // For the next start; where the disk may be waited for.
-  (void)node_.system_group().read(
-      [folder = server_.live()->options.server.data_folder, agreed = agreed_](const reader&) {
-        if (auto saved = cluster::save_agreed(folder, agreed); !saved)
-          log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
-      });
+  // For the next start.
+  node_.on_disk([folder = server_.live()->options.server.data_folder, agreed = agreed_] {
+    if (auto saved = cluster::save_agreed(folder, agreed); !saved)
+      log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
+  });
   if (changes_members)
     link_with_members();
   arrange_members();
@@ -96,8 +95,8 @@ void coordinator::link_with_members() {
   auto known = std::vector<cluster::member_addresses>{};
   for (auto& [id, one] : agreed_.members)
     if (one.is != cluster::standing::gone && id != self_id())
-  link_history_.expect(agreed_.members, steady_ms());
       known.push_back({id, one.says.addresses, one.certificate});
+  link_history_.expect(agreed_.members, steady_ms());
   node_.set_peers(known);
 }
 
@@ -122,6 +121,7 @@ bool coordinator::drains_now(const cluster::member& self) const {
   constexpr auto settled_s = 3u;
   return self.is == cluster::standing::draining && (self.leaves || seconds_up_ >= settled_s);
 }
+
 /// Accounts of a host are on all nodes: where it is not served, its clients and contacts find nobody.
 void coordinator::compare_hosts() {
   if (agreed_.version == 0)
@@ -145,7 +145,6 @@ void coordinator::compare_hosts() {
                 {"remedy", "configure the same hosts on all nodes, then `cluster hosts set` what they are"}});
 }
 
-
 void coordinator::renew_certificate() {
   auto now_s = now_ms() / 1'000;
   auto self = node_.identity();
@@ -159,7 +158,7 @@ void coordinator::renew_certificate() {
   if (!next || !node_.set_identity(*next))
     return log::error("cluster.certificate_not_renewed", {{"why", next ? "the links refuse it" : next.why()}});
   log::info("cluster.certificate_renewed", {{"node", cluster::id_text(self_id())}});
-  (void)node_.system_group().read([folder = server_.live()->options.server.data_folder, next = *next](const reader&) {
+  node_.on_disk([folder = server_.live()->options.server.data_folder, next = *next] {
     if (auto saved = cluster::save(folder, next); !saved)
       log::error("cluster.certificate_not_saved", {{"why", saved.why()}});
   });
@@ -217,6 +216,8 @@ void coordinator::propose_here(const cluster::command& x, proposal_done done) {
     return done(*outcome);
   if (proposals_.is_full())
     return done(error{errc::resource_constraint, "too many changes are under way"});
+  if (auto begun = std::get_if<cluster::ask::begin_move>(&x.what))
+    events_.explain(*begun, "as asked"); // Unless this node has planned it.
   auto ticket = proposals_.next_ticket();
   auto taken =
       node_.system_group().submit({server_.origin(id()), ticket, cluster::stored(next)},
@@ -239,8 +240,6 @@ void coordinator::join(const msg::join_asked& x) {
   auto known = agreed_.find(x.what->node);
   auto digest = cluster::check_key(*x.what, known ? known->certificate : std::string{});
   if (!digest)
-  if (auto begun = std::get_if<cluster::ask::begin_move>(&x.what))
-    events_.explain(*begun, "as asked"); // Unless this node has planned it.
     return refuse(digest.why());
   auto now_s = now_ms() / 1'000;
   auto valid_s = std::int64_t(agreed_.value(cluster::setting::certificate_valid_s));
