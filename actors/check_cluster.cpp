@@ -4,13 +4,16 @@
 #include "actors/cluster_commands.hpp"
 #include "cluster/discovery.hpp"
 #include "cluster/founding.hpp"
+#include "cluster/host_difference.hpp"
 #include "net/authority.hpp"
 #include "net/socket.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <optional>
 #include <poll.h>
+#include <set>
 #include <sys/socket.h>
 #include <utility>
 
@@ -130,6 +133,22 @@ finding members_of(const config& options, const cluster::identity& self) {
   return {grade::good, "other nodes", std::to_string(answering) + " of " + count + " accept connections", {}};
 }
 
+/// Nothing when it is not known what is agreed on.
+std::optional<finding> hosts_of(const config& options) {
+  auto agreed = cluster::load_agreed(options.server.data_folder);
+  if (!agreed || !*agreed)
+    return std::nullopt;
+  auto served = std::set<std::string>{};
+  for (auto& one : options.hosts)
+    served.insert(one.name);
+  auto found = cluster::compare_hosts((*agreed)->hosts, served);
+  if (found.empty())
+    return finding{grade::good, "cluster hosts", "are those that the nodes have agreed on", {}};
+  return finding{grade::warning, "cluster hosts", "this node " + found.text(),
+                 "configure the same hosts on all nodes; where the cluster's list is out of date: troupe cluster hosts "
+                 "set HOST..."};
+}
+
 } // namespace
 
 std::vector<finding> check_cluster(const config& options, std::int64_t now_s, bool runs) {
@@ -151,6 +170,8 @@ std::vector<finding> check_cluster(const config& options, std::int64_t now_s, bo
     if (auto place = cluster::parse_host_and_port(one))
       if (auto found = cluster::look_up(*place); !found)
         out.push_back({grade::warning, "cluster.seeds", found.why(), "correct the name, or the name server's records"});
+  if (auto hosts = hosts_of(options))
+    out.push_back(*std::move(hosts));
   if (runs)
     return out; // It has the port; `cluster status` shows who is linked.
   out.push_back(port_of(options));

@@ -612,6 +612,8 @@ int run_cli(int argc, const char* const* argv, const cli_actions& actions) {
   at_server("rebalance", "Give all nodes their shares of replicas and leaders now", 0, 0, "", "");
   at_server("move", "Move a shard's replica", 3, 3, "words", "The shard, from which node, to which");
   at_server("set", "Change a setting of the whole cluster", 2, 2, "words", "Its name and its value");
+  at_server("hosts", "Show the hosts that all nodes are to serve, or change them", 0, 1 + int(cluster::hosts_max),
+            "words", "set, and all hosts");
 
   auto backup_path = std::string{};
   auto wishes = backup_wishes{};

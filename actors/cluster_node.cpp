@@ -199,7 +199,7 @@ std::vector<cluster::link_status> cluster_node::link_status() const {
 void cluster_node::send_raft(cluster::node_id to, shard_id shard, std::string_view bytes, bool is_bulk) {
   auto frame = std::string{};
   if (cluster::control::append(frame, cluster::control::raft{shard, bytes}))
-    (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again.
+    (void)send(to, is_bulk ? cluster::channel::bulk : cluster::channel::urgent, frame); // Raft sends it again; it fits.
 }
 
 coordinator_surroundings::disk cluster_node::own_disk() const {
@@ -208,6 +208,13 @@ coordinator_surroundings::disk cluster_node::own_disk() const {
   if (auto busy_ms = server_.storage->busy_ms(); !out.has_failed && busy_ms > disk_patience_ms)
     out = {true, "the disk has not answered for " + std::to_string(busy_ms / 1'000) + " s", out.free_bytes};
   return out;
+}
+
+void cluster_node::on_disk(std::function<void()> f) {
+  server_.storage->run(0, [f = std::move(f)](store*) -> result<void> {
+    f();
+    return {};
+  });
 }
 
 void cluster_node::make_group(shard_id shard, std::function<void(bool is_ready)> done) {

@@ -64,6 +64,7 @@ public:
   result<void> set_identity(const cluster::identity& x) override;
   const std::optional<cluster::state>& last_agreed() const noexcept override { return agreed_; }
   disk own_disk() const override;
+  void on_disk(std::function<void()> f) override;
   bool send(cluster::node_id to, cluster::channel on, std::string_view frame) override {
     return links_ && links_->send(to, on, frame);
   }

@@ -272,7 +272,7 @@ const std::vector<option<config>>& server_options() {
         "One stanza. RFC 6120 asks for 10'000 or more; avatars in vCards need some 100 KiB. More: one client can make "
         "the "
         "server hold more.")
-          .in("bytes", 10'000, 64 * mib),
+          .in("bytes", 10'000, mib),
       o("c2s", "unauthenticated_bytes_max", at_restart, AT(c2s.limits.unauthenticated_bytes_max),
         "One element before sign-in: a stranger gets less memory.")
           .in("bytes", 4 * kib, mib),
@@ -430,9 +430,9 @@ const std::vector<option<host_config>>& host_options() {
         "Older ones are not delivered, and give way when the next one comes for the account; 0: never.")
           .in("days", 0, 36'500),
       o("vcard_bytes_max", live, HOST_AT(vcard_bytes_max), "One vCard (XEP-0054), avatar included.")
-          .in("bytes", kib, 16 * mib),
+          .in("bytes", kib, mib),
       o("private_xml_bytes_max", live, HOST_AT(private_xml_bytes_max), "One element of private XML storage (XEP-0049).")
-          .in("bytes", kib, 16 * mib),
+          .in("bytes", kib, mib),
       o("private_xml_elements_max", live, HOST_AT(private_xml_elements_max), "Such elements of one account.")
           .in("elements", 0, 100'000),
       o("blocklist_items_max", live, HOST_AT(blocklist_items_max), "Addresses that one account blocks (XEP-0191).")

@@ -170,6 +170,7 @@ void coordinator::every_second() {
   }
   arrange_members(); // Where the disk has failed, once more.
   announce();
+  compare_hosts();
   if (ticks_ % measure_ticks == 0)
     measure();
   auto up_s = ticks_ / ticks_per_second;

@@ -11,8 +11,10 @@
 #include "actors/shell/backend.hpp"
 #include "actors/supervised.hpp"
 #include "cluster/control_frames.hpp"
+#include "cluster/host_difference.hpp"
 #include "cluster/leader_history.hpp"
 #include "cluster/leaders.hpp"
+#include "cluster/link_history.hpp"
 #include "cluster/observations.hpp"
 #include "cluster/placement_status.hpp"
 #include "cluster/proposals.hpp"
@@ -149,6 +151,7 @@ private:
   void link_with_members();
   void announce();
   bool drains_now(const cluster::member& self) const;
+  void compare_hosts();
   void renew_certificate();
   void note_certificate();
   using proposal_done = cluster::proposals::answer;
@@ -199,8 +202,9 @@ private:
   server_context& server_;
   coordinator_surroundings& node_;
   cluster::state agreed_;
-  std::string agreed_bytes_;  ///< As they stand in this node's store.
-  bool reads_agreed_ = false; ///< From the disk.
+  std::string agreed_bytes_;                 ///< As they stand in this node's store.
+  cluster::host_difference host_difference_; ///< As last said.
+  bool reads_agreed_ = false;                ///< From the disk.
   bool has_drained_ = false;
   std::uint64_t seconds_up_ = 0;                     ///< So long all agreed that this node is up.
   bool is_noting_ = false;                           ///< The certificate.
@@ -224,6 +228,7 @@ private:
   cluster::control::leads own_leads_;
   std::map<shard_id, std::pair<cluster::node_id, std::uint64_t>> transfers_; ///< To whom, since when.
   cluster::leader_history history_;
+  cluster::link_history link_history_;
   cluster::system_events events_;
   coordinator_surroundings::sizes sizes_;
   std::vector<session_actor> leaving_; ///< Those that are still to be sent away.

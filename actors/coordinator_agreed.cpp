@@ -19,14 +19,16 @@ void write_down(const cluster::system_event& x) {
   using kind = cluster::system_event::kind;
   switch (x.of) {
   case kind::member:
-    return log::info("cluster.member", {{"node", x.who}, {"is", x.is}, {"was", x.was}, {"seconds", x.seconds}});
+    return log::info("cluster.member",
+                     {{"node", x.who}, {"is", x.is}, {"was", x.was}, {"why", x.why}, {"seconds", x.seconds}});
   case kind::member_says:
     return log::info("cluster.member_changed", {{"node", x.who}, {"is", x.is}, {"was", x.was}});
   case kind::move_begun:
-    return log::info("cluster.move_begun", {{"group", x.who}, {"what", x.is}});
+    return log::info("cluster.move_begun", {{"group", x.who}, {"what", x.is}, {"why", x.why}});
   case kind::move_ended:
-    return log::info("cluster.move_ended",
-                     {{"group", x.who}, {"replicas", x.is}, {"outcome", x.was}, {"seconds", x.seconds}});
+    return log::info(
+        "cluster.move_ended",
+        {{"group", x.who}, {"replicas", x.is}, {"outcome", x.was}, {"why", x.why}, {"seconds", x.seconds}});
   case kind::setting:
     return log::info("cluster.setting", {{"name", x.who}, {"is", x.is}, {"was", x.was}});
   }
@@ -74,12 +76,11 @@ void coordinator::adopt(cluster::state next) {
     if (self->is == cluster::standing::gone)
       log::error("cluster.removed", {{"node", cluster::id_text(self_id())}});
   }
-  // For the next start; where the disk may be waited for.
-  (void)node_.system_group().read(
-      [folder = server_.live()->options.server.data_folder, agreed = agreed_](const reader&) {
-        if (auto saved = cluster::save_agreed(folder, agreed); !saved)
-          log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
-      });
+  // For the next start.
+  node_.on_disk([folder = server_.live()->options.server.data_folder, agreed = agreed_] {
+    if (auto saved = cluster::save_agreed(folder, agreed); !saved)
+      log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
+  });
   if (changes_members)
     link_with_members();
   arrange_members();
@@ -95,6 +96,7 @@ void coordinator::link_with_members() {
   for (auto& [id, one] : agreed_.members)
     if (one.is != cluster::standing::gone && id != self_id())
       known.push_back({id, one.says.addresses, one.certificate});
+  link_history_.expect(agreed_.members, steady_ms());
   node_.set_peers(known);
 }
 
@@ -120,6 +122,29 @@ bool coordinator::drains_now(const cluster::member& self) const {
   return self.is == cluster::standing::draining && (self.leaves || seconds_up_ >= settled_s);
 }
 
+/// Accounts of a host are on all nodes: where it is not served, its clients and contacts find nobody.
+void coordinator::compare_hosts() {
+  if (agreed_.version == 0)
+    return;
+  auto& domains = server_.domains;
+  auto now = cluster::compare_hosts(agreed_.hosts, {domains.begin(), domains.end()});
+  if (now == host_difference_)
+    return;
+  host_difference_ = std::move(now);
+  if (host_difference_.empty())
+    return log::info("cluster.hosts_agree", {{"hosts", agreed_.hosts.size()}});
+  auto all = [](const std::vector<std::string>& hosts) {
+    auto out = std::string{};
+    for (auto& one : hosts)
+      out += (out.empty() ? "" : ", ") + one;
+    return out;
+  };
+  log::warning("cluster.hosts_differ",
+               {{"missing", all(host_difference_.missing)},
+                {"too_many", all(host_difference_.too_many)},
+                {"remedy", "configure the same hosts on all nodes, then `cluster hosts set` what they are"}});
+}
+
 void coordinator::renew_certificate() {
   auto now_s = now_ms() / 1'000;
   auto self = node_.identity();
@@ -133,7 +158,7 @@ void coordinator::renew_certificate() {
   if (!next || !node_.set_identity(*next))
     return log::error("cluster.certificate_not_renewed", {{"why", next ? "the links refuse it" : next.why()}});
   log::info("cluster.certificate_renewed", {{"node", cluster::id_text(self_id())}});
-  (void)node_.system_group().read([folder = server_.live()->options.server.data_folder, next = *next](const reader&) {
+  node_.on_disk([folder = server_.live()->options.server.data_folder, next = *next] {
     if (auto saved = cluster::save(folder, next); !saved)
       log::error("cluster.certificate_not_saved", {{"why", saved.why()}});
   });
@@ -191,6 +216,8 @@ void coordinator::propose_here(const cluster::command& x, proposal_done done) {
     return done(*outcome);
   if (proposals_.is_full())
     return done(error{errc::resource_constraint, "too many changes are under way"});
+  if (auto begun = std::get_if<cluster::ask::begin_move>(&x.what))
+    events_.explain(*begun, "as asked"); // Unless this node has planned it.
   auto ticket = proposals_.next_ticket();
   auto taken =
       node_.system_group().submit({server_.origin(id()), ticket, cluster::stored(next)},

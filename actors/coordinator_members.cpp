@@ -106,6 +106,7 @@ cluster::control::report coordinator::own_report() const {
   out.disk_used_bytes = sizes_.disk_bytes;
   out.state_version = agreed_.version;
   out.up_s = ticks_ / ticks_per_second;
+  out.host_words = host_difference_.text();
   for (auto& [shard, one] : members_) {
     if (!one.last)
       continue;

@@ -17,11 +17,13 @@ std::vector<std::string> coordinator::plan(const cluster::patience& how) {
   for (auto& one : next.abort) {
     log::info("cluster.move_taken_back", {{"group", cluster::title(one.what.shard)}, {"why", one.why}});
     said.push_back(cluster::title(one.what.shard) + ": its move is taken back: " + one.why);
+    events_.explain(one.what, one.why);
     propose(one.what);
   }
   for (auto& one : next.begin) {
     log::info("cluster.move", {{"group", cluster::title(one.what.shard)}, {"why", one.why}});
     said.push_back(cluster::title(one.what.shard) + ": a replica moves: " + one.why);
+    events_.explain(one.what, one.why);
     propose(one.what);
   }
   for (auto& one : next.leave) {

@@ -90,7 +90,9 @@ void coordinator::tell_led_shards() {
 void coordinator::link_changed(const msg::link_changed& x) {
   auto node = cluster::id_text(x.node), name = agreed_.title(x.node);
   if (x.is_up) {
-    log::info("cluster.link_up", {{"node", node}, {"name", name}});
+    auto begun = link_history_.up(x.node, steady_ms());
+    log::info("cluster.link_up",
+              {{"node", node}, {"name", name}, {"why_not_before", begun.why}, {"without_link_ms", begun.without_ms}});
     seen_.link_up(x.node, steady_ms());
     up_.insert(x.node);
     to_node(x.node, own_leads_);
@@ -101,7 +103,9 @@ void coordinator::link_changed(const msg::link_changed& x) {
     }
     return;
   }
-  log::warning("cluster.link_down", {{"node", node}, {"name", name}, {"why", x.why}});
+  log::warning(
+      "cluster.link_down",
+      {{"node", node}, {"name", name}, {"why", x.why}, {"linked_ms", link_history_.down(x.node, x.why, steady_ms())}});
   seen_.link_down(x.node);
   up_.erase(x.node);
   for (auto& [shard, one] : members_)

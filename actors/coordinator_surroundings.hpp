@@ -48,6 +48,8 @@ public:
     std::uint64_t free_bytes = 0;
   };
   virtual disk own_disk() const = 0;
+  /// Runs it, soon and in the order of the calls, on a thread that may wait for the disk.
+  virtual void on_disk(std::function<void()> f) = 0;
 
   // -- the other nodes --
   /// False: there is no link, or too much waits for it.

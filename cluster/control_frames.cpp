@@ -252,21 +252,27 @@ error unsupported() {
 
 // -- extras --
 
-constexpr std::uint64_t links_tag = 1;
+constexpr std::uint64_t links_tag = 1, hosts_tag = 3;
 
 /// Whether they are within their bounds.
 template <class T>
 bool append_extras(std::string& out, const T& x) {
   if constexpr (std::is_same_v<T, report>) {
-    if (x.links.empty())
-      return true;
-    auto bytes = std::string{};
-    auto a = writing{bytes};
-    links(a, x);
-    auto to = codec::byte_writer{out};
-    to.varint(links_tag);
-    to.string(bytes);
-    return a.ok();
+    auto is_within = true;
+    auto append = [&](std::uint64_t tag, auto write) {
+      auto bytes = std::string{};
+      auto a = writing{bytes};
+      write(a);
+      auto to = codec::byte_writer{out};
+      to.varint(tag);
+      to.string(bytes);
+      is_within = is_within && a.ok();
+    };
+    if (!x.links.empty())
+      append(links_tag, [&](auto& a) { links(a, x); });
+    if (!x.host_words.empty())
+      append(hosts_tag, [&](auto& a) { a.words(x.host_words); });
+    return is_within;
   }
   return true;
 }
@@ -275,11 +281,15 @@ bool append_extras(std::string& out, const T& x) {
 template <class T>
 bool take_extra(T& x, std::uint64_t tag, std::string_view bytes, codec::byte_reader& frame) {
   if constexpr (std::is_same_v<T, report>)
-    if (tag == links_tag) {
+    if (tag == links_tag || tag == hosts_tag) {
       auto in = codec::byte_reader{bytes};
       auto a = reading{in};
-      x.links.clear();
-      links(a, x);
+      if (tag == hosts_tag) {
+        a.words(x.host_words);
+      } else {
+        x.links.clear();
+        links(a, x);
+      }
       if (!in.finished())
         frame.fail();
     }

@@ -4,7 +4,7 @@
 //     frame      number byte, body                            raft, state: their bytes have a version of their own
 //                number byte, version byte, body, extras      all others
 //     extras     { tag varint, string } up to the end; of a report 1, its links: list of { node, is_up bool,
-//                waiting bytes varint, round trip in us varint }
+//                waiting bytes varint, round trip in us varint }; 3: words on its hosts, where they are not as agreed
 //
 //     number  message    channel  body
 //     1       raft       urgent   shard, bytes to the end          large ones, and states: bulk
@@ -105,6 +105,7 @@ struct report {
   std::map<shard_id, led> leads;
   std::map<shard_id, std::uint64_t> follows; ///< The other replicas it has: applied.
   std::map<node_id, link> links;             ///< An older node says nothing of them.
+  std::string host_words;                    ///< How its hosts differ from those agreed on; empty: they do not.
 
   friend bool operator==(const report&, const report&) = default;
 };

@@ -2,6 +2,7 @@
 
 #include "cluster/group_replica_state.hpp"
 #include "cluster/stored.hpp"
+#include "persistence/command_check.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -409,7 +410,7 @@ group_replica::~group_replica() {
 
 result<void> group_replica::submit(const command& x, writer::completion done) {
   auto bytes = std::make_shared<const std::string>(x.encode());
-  if (auto checked = for_each_change(*bytes, state_->options.shard, {}); !checked)
+  if (auto checked = check_command(*bytes, state_->options.shard); !checked)
     return checked;
   {
     const auto lock = std::scoped_lock{inbox_->mutex};

@@ -49,7 +49,7 @@ struct group_replica_surroundings {
 
 /// Outcomes of `submit`, returned or given to `done`, each once: an index, it is committed and applied here;
 /// `not_leader`, it was not done and never will be; `timeout`, the leadership was lost and the outcome is unknown;
-/// `storage_failure`, the same for the disk or because this ends; `resource_constraint` (too much waits, or the disk is
+/// `storage_failure`, the same for the disk or because this ends; `resource_constraint` (too much, too large, the disk
 /// nearly full) and `corrupt_record`, not done. When it is unknown, send it again with the same origin and sequence.
 class group_replica final : public replica, public group_member {
 public:

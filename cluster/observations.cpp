@@ -82,7 +82,7 @@ observed observations::seen(std::uint64_t now_ms) const {
       continue;
     auto& says = *x.report;
     node.says = observed_node::said{says.sessions, says.disk_free_bytes, says.disk_used_bytes, says.state_version,
-                                    says.up_s,     says.disk_words};
+                                    says.up_s,     says.disk_words,      says.host_words};
     for (auto& [shard, applied] : x.report->follows) {
       auto& to = out.shards[shard];
       if (to.leader == 0)

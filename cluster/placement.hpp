@@ -38,6 +38,7 @@ struct observed_node {
     std::uint64_t disk_free_bytes = 0, disk_used_bytes = 0; ///< 0: not known.
     std::uint64_t state_version = 0, up_s = 0;
     std::string disk_words = {};
+    std::string host_words = {}; ///< How its hosts differ from those agreed on.
   };
   std::optional<said> says = {};
 };

@@ -76,6 +76,7 @@ table nodes_of(const state& in, const observed& seen, std::int64_t now_ms, const
                     {"disk", "disk"},
                     {"free", "disk_free_bytes", unit::bytes},
                     {"used", "disk_used_bytes", unit::bytes},
+                    {"", "hosts", unit::text, true},
                     {"", "up_s", unit::seconds, true},
                     {"", "cluster_state", unit::count, true},
                     {"", "certificate_expires_ms", unit::count, true}},
@@ -105,6 +106,9 @@ table nodes_of(const state& in, const observed& seen, std::int64_t now_ms, const
                         : heard->second.disk_ok ? cell{std::string{"ok"}}
                                                 : cell{std::string{"failing"}, tone::bad},
                         said(&observed_node::said::disk_free_bytes), said(&observed_node::said::disk_used_bytes),
+                        !says                      ? cell{}
+                        : says->host_words.empty() ? cell{std::string{"as agreed"}}
+                                                   : cell{says->host_words, tone::bad},
                         says ? cell{says->up_s} : cell{}, said(&observed_node::said::state_version),
                         std::uint64_t(std::max<std::int64_t>(x->certificate_expires_ms, 0))});
   }
@@ -226,6 +230,9 @@ report report_of(const state& in, const observed& seen, const std::vector<link>&
     if (!one.disk_ok)
       out.summary += "; the disk of " + in.title(id) + " fails" +
                      (one.says && !one.says->disk_words.empty() ? ": " + one.says->disk_words : "");
+  for (auto& [id, one] : seen.nodes)
+    if (one.says && !one.says->host_words.empty())
+      out.summary += "; " + in.title(id) + " " + one.says->host_words;
   return out;
 }
 

@@ -112,6 +112,8 @@ group::group(const options& options, std::uint64_t now_ms, stored stored, std::u
     cache_.push_back(std::move(one));
   }
   stored_index_ = last_index_here();
+  if (!RAFT_CORE_MENDS(raft_core_applied_ahead))
+    delivered_ = std::min(delivered_, last_index_here());
   if (auto term = term_at(delivered_))
     delivered_term_ = term;
   auto update = raft_core_update{};
@@ -238,7 +240,8 @@ void group::written(std::uint64_t now_ms, std::uint64_t sequence) {
   while (!is_broken_ && !writing_.empty() && writing_.front().sequence <= sequence) {
     auto done = std::move(writing_.front());
     writing_.pop_front();
-    if (done.last_index > stored_index_ && term_at(done.last_index) == done.last_term)
+    if (done.last_index > stored_index_ &&
+        (term_at(done.last_index) == done.last_term || !RAFT_CORE_MENDS(raft_core_stale_stored_index)))
       stored_index_ = done.last_index;
     if (done.holds_messages && --holding_ == 0)
       std::move(held_.begin(), held_.end(), std::back_inserter(out_.messages)), held_.clear();
@@ -437,7 +440,8 @@ void group::store(const raft_core_update& update, std::span<const entry> given) 
   }
   if (cache_.empty())
     cached_first_ = update.first_index;
-  stored_index_ = std::min(stored_index_, update.first_index - 1);
+  if (RAFT_CORE_MENDS(raft_core_stale_stored_index))
+    stored_index_ = std::min(stored_index_, update.first_index - 1);
   auto is_given = update.n_entries <= given.size();
   for (auto i = 0u; i < update.n_entries; ++i) {
     auto& raw = update.entries[i];
@@ -558,8 +562,8 @@ void group::forget_first() {
 /// A leader knows what is committed when an entry of its own term is. The core makes one only if it has a tail that may
 /// not be committed.
 void group::begin_leadership(std::uint64_t now_ms, std::uint64_t own_barrier) {
-  own_first_ = own_barrier;
-  if (own_barrier != 0)
+  own_first_ = RAFT_CORE_MENDS(raft_core_no_first_entry) ? own_barrier : 1;
+  if (own_first_ != 0)
     return;
   own_first_ = last_index() + 1;
   append(now_ms, {{term(), kind::barrier, std::make_shared<const std::string>()}});

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /* Defects of the library's that are mended here or in raft.cpp, and duties that it leaves to us. A build for
- * tests/cluster/raft_defects.cpp can do without one of them, to show that the simulation finds out; no other build
+ * tests/raft_defects/ can do without one of them, to show that the simulation finds out; no other build
  * contains the choice. */
 enum raft_core_defect {
   raft_core_whole,
@@ -28,7 +28,11 @@ enum raft_core_defect {
   raft_core_promoted_is_stranger, /* Who has not heard of its promotion refuses its vote. */
   raft_core_entries_before_log,   /* Entries that begin before the compacted log does. */
   raft_core_newer_snapshot,       /* One that is newer than the one announced. */
-  raft_core_old_term_answered     /* What is said in an old term is answered with whatever stood in memory. */
+  raft_core_old_term_answered,    /* What is said in an old term is answered with whatever stood in memory. */
+  raft_core_no_first_entry,       /* A new leader waits for no entry of its own term before it serves. */
+  raft_core_stale_stored_index,   /* What was stored counts as stored when it has been replaced since. */
+  raft_core_applied_ahead,        /* The state may be ahead of the log, after a crash: it is taken to end with it. */
+  raft_core_endless_install       /* Nobody ends the wait for a state whose source is gone. */
 };
 #ifdef TROUPE_RAFT_DEFECTS
 extern enum raft_core_defect raft_core_planted;

@@ -1,6 +1,7 @@
 // SYSTEM EVENTS: what happened between two states of the system group, for the log: each member that came, changed or
-// went, each move that began or ended, each setting that changed, with how long it was or took. Every node writes them
-// down when it hears of them.
+// went, each move that began or ended, each setting that changed, with the reason and how long it was or took. Every
+// node writes them down when it hears of them; why the system group's leader moves what it moves, only that node knows
+// fully.
 #pragma once
 
 #include "cluster/system_state.hpp"
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace xmpp::cluster {
@@ -24,18 +26,30 @@ struct system_event {
   kind of = kind::member;
   std::string who, is, was;
   std::uint64_t seconds = 0;
+  std::string why = {}; ///< Of members and moves.
 
   friend bool operator==(const system_event&, const system_event&) = default;
 };
 
-/// Knows when moves began, as far as it has seen that.
+/// Knows when moves began and why, as far as it has seen that.
 class system_events {
 public:
+  /// Proposed here, and why. Of the same move the first reason counts.
+  void explain(const ask::begin_move& what, std::string why);
+  void explain(const ask::abort_move& what, std::string why);
   /// `now_ms`: since 1970. Of the first state there is nothing to tell.
   std::vector<system_event> between(const state& before, const state& after, std::int64_t now_ms);
 
 private:
-  std::map<std::uint64_t, std::int64_t> begun_ms_; ///< By the move's id.
+  struct begun {
+    std::int64_t since_ms = 0;
+    std::string why;
+  };
+  std::string take_reason(shard_id shard, const move& x, const state& in);
+
+  std::map<shard_id, std::pair<ask::begin_move, std::string>> proposed_;
+  std::map<std::uint64_t, begun> begun_;          ///< By the move's id.
+  std::map<std::uint64_t, std::string> undo_why_; ///< By the same.
 };
 
 } // namespace xmpp::cluster

@@ -1,5 +1,6 @@
 #include "persistence/writer.hpp"
 
+#include "persistence/command_check.hpp"
 #include "persistence/write_set.hpp"
 
 #include <algorithm>
@@ -593,7 +594,7 @@ result<void> writer::submit(shard_id shard, std::string encoded_command, complet
     return error{errc::corrupt_record, "no such shard"};
   if (state_->db->is_group(shard))
     return error{errc::storage_failure, "the shard belongs to a group"};
-  if (auto checked = for_each_change(encoded_command, shard, {}); !checked)
+  if (auto checked = check_command(encoded_command, shard); !checked)
     return checked;
   auto added = request{};
   added.entry.shard = shard;

@@ -1,6 +1,7 @@
 // The cluster: its nodes, where shards are, who is let in and who leaves.
 #include "actors/shell/command_set.hpp"
 #include "actors/shell/words.hpp"
+#include "cluster/host_difference.hpp"
 #include "cluster/identity.hpp"
 
 #include <algorithm>
@@ -182,6 +183,41 @@ result<void> set(context& with, const arguments& args) {
   return agree(with, cluster::ask::set_setting{*which, number}, "set");
 }
 
+void show_hosts(context& with, const cluster::state& in) {
+  auto served = with.server.hosts();
+  auto all = in.hosts;
+  all.insert(served.begin(), served.end());
+  auto list = table{{{"host", "host"}, {"agreed on", "is_agreed_on"}, {"served here", "is_served_here"}}, {}, {}, {}};
+  auto said = [](bool x) { return x ? value{"yes", tone::good} : value{"no", tone::bad}; };
+  for (auto& one : all)
+    list.rows.push_back(
+        {value{one}, said(in.hosts.contains(one)), said(std::find(served.begin(), served.end(), one) != served.end())});
+  show(with, list);
+}
+
+result<void> hosts(context& with, const arguments& args) {
+  auto state = with.server.cluster_state();
+  if (!state)
+    return state.error();
+  if (args.words.empty()) {
+    show_hosts(with, **state);
+    return {};
+  }
+  if (args.word(0) != "set" || args.words.size() == 1)
+    return fault("either nothing, or `set` and all hosts");
+  auto wanted = std::vector<std::string>{};
+  for (auto i = args.words.begin() + 1; i != args.words.end(); ++i) {
+    auto host = jid::parse(*i);
+    if (!host || host->has_local() || !host->resource().empty())
+      return fault("no domain: " + *i);
+    wanted.emplace_back(host->domain());
+  }
+  auto served = with.server.hosts();
+  auto differs = cluster::compare_hosts({wanted.begin(), wanted.end()}, {served.begin(), served.end()});
+  return agree(with, cluster::ask::set_hosts{std::move(wanted)},
+               differs.empty() ? "agreed on" : "agreed on; this node " + differs.text());
+}
+
 } // namespace
 
 std::vector<command> cluster_commands() {
@@ -239,6 +275,14 @@ std::vector<command> cluster_commands() {
        .words_min = 2,
        .words_max = 2,
        .run = set},
+      {.name = "cluster hosts",
+       .usage = "[set HOST...]",
+       .help = "Shows which hosts all nodes are to serve; `set` and all of them changes that.\nA node serves those of "
+               "its own configuration: change that first, on all nodes.",
+       .words = {completes::setter, completes::host},
+       .words_max = 1 + cluster::hosts_max,
+       .repeats = true,
+       .run = hosts},
   };
 }
 

@@ -76,7 +76,9 @@ enum class completes : std::uint8_t {
   level,
   setting,
   node,
-  line ///< A command with all that belongs to it.
+  host,
+  setter, ///< `set`
+  line    ///< A command with all that belongs to it.
 };
 
 struct option {
@@ -94,6 +96,7 @@ struct command {
   std::vector<option> options = {};
   bool takes_rest = false; ///< The last word is the rest of the line as it stands.
   bool is_secret = false;  ///< The last word is a password.
+  bool repeats = false;    ///< The last of `words` is also what comes behind it.
   bool wraps = false;      ///< The last word is a command line of its own.
   result<void> (*run)(context&, const arguments&) = nullptr;
 };

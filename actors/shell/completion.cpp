@@ -100,6 +100,16 @@ void offer(context& with, completes what, candidates& to) {
           to.offer(address);
       }
     return;
+  case completes::host:
+    for (auto& host : with.server.hosts())
+      to.offer(host);
+    if (auto state = with.server.cluster_state())
+      for (auto& host : (*state)->hosts)
+        to.offer(host);
+    return;
+  case completes::setter:
+    to.offer("set");
+    return;
   case completes::line: // See `complete`.
     return;
   }
@@ -174,6 +184,8 @@ completions complete(context& with, std::string_view line) {
       last = is_value ? named->options.end() : options(before[i]);
       position += !is_value && !before[i].starts_with("--");
     }
+    if (named->repeats && position >= named->words.size())
+      position = named->words.size() - 1;
     if (last != named->options.end() && !last->value.empty()) {
       for (auto rest = last->value; rest.find('|') != std::string_view::npos || rest != "N";) {
         auto end = rest.find('|');

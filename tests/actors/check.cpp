@@ -3,6 +3,7 @@
 #include "cluster/founding.hpp"
 #include "cluster/identity.hpp"
 #include "net/certificate.hpp"
+#include "tests/cluster/system_state.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -368,6 +369,20 @@ BOOST_FIXTURE_TEST_CASE(members_that_do_not_answer_are_told, member_machine) {
   auto all = look_with(listening(free_port()));
   BOOST_TEST(about(all, "other nodes")->text == "1 of 2 accept connections");
   close(fd);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_member_whose_hosts_are_not_those_agreed_on_is_told, member_machine) {
+  auto group = test::system_group{};
+  auto agree = [&](std::vector<std::string> hosts) {
+    group.must(cluster::ask::set_hosts{std::move(hosts)});
+    BOOST_REQUIRE(cluster::save_agreed(folder / "data", group.state).has_value());
+    return look_with(listening(free_port()));
+  };
+  BOOST_TEST(!about(look_with(listening(free_port())), "cluster hosts"));
+  BOOST_TEST((about(agree({"localhost"}), "cluster hosts")->what == finding::grade::good));
+  auto all = agree({"localhost", "a.example"});
+  BOOST_TEST(is_warning(about(all, "cluster hosts")));
+  BOOST_TEST(about(all, "cluster hosts")->text == "this node does not serve a.example");
 }
 
 BOOST_AUTO_TEST_CASE(the_report_leaves_nothing_behind) {

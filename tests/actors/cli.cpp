@@ -282,6 +282,8 @@ BOOST_FIXTURE_TEST_CASE(cluster_commands_are_given_to_the_running_server, comman
   gives({"remove", "--dead", "a\"b"}, "cluster remove \"a\\\"b\" --dead");
   gives({"move", "7", "1", "2"}, "cluster move \"7\" \"1\" \"2\"");
   gives({"rebalance"}, "cluster rebalance");
+  gives({"hosts"}, "cluster hosts");
+  gives({"hosts", "set", "a.example", "b.example"}, "cluster hosts \"set\" \"a.example\" \"b.example\"");
   gives({"invite", "--hours", "2"}, "cluster invite --hours=\"2\"");
   for (auto& wrong : std::vector<std::vector<std::string>>{
            {"drain"}, {"drain", "1", "2"}, {"move", "7"}, {"status", "a", "b"}, {"set", "x", "1", "--leave"}}) {

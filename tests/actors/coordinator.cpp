@@ -46,6 +46,7 @@ struct simulated_node final : coordinator_surroundings {
   }
   const std::optional<cluster::state>& last_agreed() const noexcept override { return agreed_before; }
   disk own_disk() const override { return disk_now; }
+  void on_disk(std::function<void()> f) override { f(); }
 
   bool send(node_id to, cluster::channel, std::string_view frame) override {
     sent.emplace_back(to, frame);
@@ -226,8 +227,24 @@ BOOST_AUTO_TEST_CASE(adopts_what_is_agreed_on_and_begins_the_members_that_it_sho
   BOOST_REQUIRE(node.peers.size() == 2u);
   BOOST_TEST((node.peers[0] == cluster::member_addresses{12, {"10.0.0.12:5999"}, agreed.state.find(12)->certificate}));
   BOOST_TEST(server.node_id.load() == 1u);
-  works(); // It is on the disk, for the next start.
+  // It is on the disk, for the next start; and no reader has waited for that.
   BOOST_TEST((*cluster::load_agreed(folder.path()) == agreed.state));
+}
+
+BOOST_AUTO_TEST_CASE(says_whether_this_node_serves_the_hosts_that_all_have_agreed_on) {
+  begins_as_a_member();
+  ticks(10);
+  auto summary = [this] { return asks<msg::cluster_seen>(it, msg::cluster_look{})->value->report->summary; };
+  BOOST_TEST(summary().find("serve") == std::string::npos);
+  agreed.must(cluster::ask::set_hosts{{"a.example", "b.example"}});
+  says(12, agreed.state);
+  node.sent.clear();
+  ticks(10);
+  auto words = std::string{"does not serve a.example, b.example; serves example.com, which is not agreed on"};
+  BOOST_TEST(summary().ends_with("; node 1 " + words));
+  BOOST_REQUIRE(!said<control::report>(12).empty());
+  ticks(10);
+  BOOST_TEST(said<control::report>(12).back().host_words == words);
 }
 
 BOOST_AUTO_TEST_CASE(begins_with_what_it_knew_before) {

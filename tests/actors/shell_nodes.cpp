@@ -30,6 +30,10 @@ struct member_backend : fake_backend {
   result<std::shared_ptr<const cluster::state>> cluster_state() override {
     return agreed ? result<std::shared_ptr<const cluster::state>>{agreed} : errc::item_not_found;
   }
+  result<cluster::applied> cluster_ask(cluster::command what) override {
+    asked_for = std::move(what);
+    return cluster::applied{};
+  }
   cluster::node_id own_node() override { return self; }
   std::future<result<std::string>> ask_node(cluster::node_id node, std::string question) override {
     auto answer = std::promise<result<std::string>>{};
@@ -47,6 +51,7 @@ struct member_backend : fake_backend {
   cluster::node_id self = 11;
   std::shared_ptr<const cluster::state> agreed;
   std::function<result<std::string>(cluster::node_id, std::string_view)> answers;
+  std::optional<cluster::command> asked_for; ///< The last.
   bool is_silent = false;
   std::vector<std::promise<result<std::string>>> silent;
   int asked = 0;
@@ -225,6 +230,26 @@ BOOST_AUTO_TEST_CASE(nodes_and_their_commands_are_completed) {
   BOOST_TEST(here.asked > asked);
   BOOST_TEST(words("on 3 insp").empty());
   BOOST_TEST((words("cluster drain 10.0.0.12") == std::vector<std::string>{"10.0.0.12:5999"}));
+}
+
+BOOST_AUTO_TEST_CASE(hosts_are_shown_and_agreed_on) {
+  BOOST_TEST(run("cluster hosts") == 0);
+  for (auto host : {"example.com", "example.org", "localhost"})
+    BOOST_TEST(has(out.output, host));
+  BOOST_TEST(run("cluster hosts set Localhost b.example") == 0);
+  BOOST_TEST(out.output ==
+             "agreed on; this node does not serve b.example; serves example.org, which is not agreed on\n");
+  BOOST_REQUIRE(here.asked_for);
+  auto hosts = std::get<cluster::ask::set_hosts>(here.asked_for->what).hosts;
+  BOOST_TEST((hosts == std::vector<std::string>{"localhost", "b.example"}));
+  here.asked_for.reset();
+  for (auto wrong : {"cluster hosts localhost", "cluster hosts set", "cluster hosts set romeo@localhost"})
+    BOOST_TEST(run(wrong) == 1);
+  BOOST_TEST(!here.asked_for);
+  auto words = [&](std::string_view line) { return complete(with, line).words; };
+  BOOST_TEST((words("cluster hosts s") == std::vector<std::string>{"set"}));
+  BOOST_TEST((words("cluster hosts set exa") == std::vector<std::string>{"example.com", "example.org"}));
+  BOOST_TEST((words("cluster hosts set localhost loc") == std::vector<std::string>{"localhost"}));
 }
 
 // -- trace --

@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(what_is_of_a_later_version_is_refused_as_such) {
     if (std::holds_alternative<control::raft>(x) || std::holds_alternative<control::state>(x))
       continue;
     auto bytes = bytes_of(x);
-    auto ignored = bytes + "\3\1x\5" + '\0';
+    auto ignored = bytes + "\7\1x\5" + '\0';
     auto got = control::read(ignored);
     BOOST_TEST((got && *got == x), control::summary(x));
     BOOST_TEST((control::read(ignored + "\2\1x").code() == errc::unsupported_feature));
@@ -220,6 +220,18 @@ BOOST_AUTO_TEST_CASE(links_travel_where_older_nodes_ignore_them) {
     BOOST_REQUIRE(is_harmless(test::mutated(frame, random)));
   x.links[0] = {};
   BOOST_TEST(is_refused(x));
+}
+
+BOOST_AUTO_TEST_CASE(words_on_hosts_travel_where_older_nodes_ignore_them) {
+  auto x = full_report();
+  auto without = bytes_of(x);
+  x.host_words = "does not serve a";
+  BOOST_TEST((read_back(x) == control::message{x}));
+  BOOST_TEST(bytes_of(x) == without + "\3\x11\x10" + x.host_words);
+  x.links = {{1, {true, 0, 250}}};
+  BOOST_TEST((read_back(x) == control::message{x}));
+  x.host_words = "a\nb";
+  BOOST_TEST(std::get<control::report>(read_back(x)).host_words == "a?b");
 }
 
 BOOST_AUTO_TEST_CASE(who_can_not_read_a_request_can_answer_it) {

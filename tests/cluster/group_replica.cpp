@@ -3,6 +3,7 @@
 #include "cluster/group_replica.hpp"
 
 #include "cluster/stored.hpp"
+#include "persistence/command_check.hpp"
 #include "tests/persistence/faulty_disk.hpp"
 #include "tests/persistence/temporary_folder.hpp"
 
@@ -29,6 +30,8 @@ using raft::role;
 namespace {
 
 constexpr auto shards = shard_id{3};
+/// Of what a link takes at once (tests/actors/config.cpp holds it against the real one), its head left out.
+constexpr auto letter_bytes_max = (std::size_t{4} << 20) - 16;
 const auto three = std::vector<raft::member>{{1, role::voter}, {2, role::voter}, {3, role::voter}};
 
 /// What became of a command.
@@ -95,6 +98,7 @@ public:
     o.chunk_bytes_max = chunk_bytes_max_;
     auto around = group_replica_surroundings{};
     around.send = [this, id, shard](member_id to, std::string bytes, bool) {
+      BOOST_REQUIRE(bytes.size() <= letter_bytes_max);
       ++sent_[bytes.back()];
       if (!cuts_.contains({id, to}))
         mail_.push_back({id, to, shard, std::move(bytes)});
@@ -437,6 +441,19 @@ BOOST_AUTO_TEST_CASE(all_that_comes_in_a_turn_is_one_write) {
   BOOST_TEST(c[leader].log->count().batches == before + 1);
 }
 
+BOOST_AUTO_TEST_CASE(what_no_link_would_take_is_refused_and_stands_in_nobodys_way) {
+  auto c = cluster{};
+  const auto leader = c.wait_for_leader();
+  const auto before = c.status(leader).last_index;
+  const auto refused = c.submit(leader, 0, "a", std::string(command_bytes_max, 'x'));
+  c.settle();
+  BOOST_REQUIRE(refused->is.has_value());
+  BOOST_TEST((refused->is->code() == errc::resource_constraint));
+  BOOST_TEST(c.status(leader).last_index == before);
+  c.put(0, "a", std::string(command_bytes_max - 100, 'x'));
+  c.check();
+}
+
 BOOST_AUTO_TEST_CASE(who_does_not_lead_says_who_does) {
   auto c = cluster{};
   const auto leader = c.wait_for_leader();
@@ -635,6 +652,17 @@ BOOST_AUTO_TEST_CASE(a_member_that_is_far_behind_gets_the_state) {
   c.kill(3);
   c.start(3);
   c.check();
+}
+
+BOOST_AUTO_TEST_CASE(the_largest_value_travels_behind_a_part_of_the_state) {
+  auto c = cluster{};
+  c.put(0, "a", std::string(250'000, 'x'));
+  c.put(0, "b", std::string(command_bytes_max - 100, 'x'));
+  c.put(0, "c", std::string(command_bytes_max - 100, 'x'));
+  leave_behind(c);
+  c.cut(3, false);
+  c.check();
+  BOOST_TEST(c.sent('c') > 0);
 }
 
 BOOST_AUTO_TEST_CASE(parts_of_a_state_that_are_lost_are_asked_for_again) {

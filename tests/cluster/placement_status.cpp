@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+
 using namespace xmpp;
 using namespace xmpp::cluster;
 using xmpp::test::system_group;
@@ -89,6 +91,18 @@ BOOST_FIXTURE_TEST_CASE(when_it_is_not, three_nodes) {
   BOOST_TEST(line(x.moves, 0) == "0|adds 4, removes 3|add spare|5|only 1 of 3 replicas is there*");
   group.must(ask::abort_move{0, group.state.shards.at(0).moving->id});
   BOOST_TEST(line(report().moves, 0) == "0|takes back 4|remove|5|only 1 of 3 replicas is there*");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_node_with_other_hosts_is_named, three_nodes) {
+  seen.nodes[11].says = observed_node::said{};
+  seen.nodes[12].says = observed_node::said{};
+  seen.nodes[12].says->host_words = "does not serve a.example";
+  auto x = report();
+  BOOST_TEST(x.summary.ends_with("; node 2 does not serve a.example"));
+  auto at = std::find_if(x.nodes.columns.begin(), x.nodes.columns.end(), [](auto& one) { return one.key == "hosts"; });
+  auto column = std::size_t(at - x.nodes.columns.begin());
+  BOOST_TEST(std::get<std::string>(x.nodes.rows[0].at(column).held) == "as agreed");
+  BOOST_TEST(std::get<std::string>(x.nodes.rows[1].at(column).held) == "does not serve a.example");
 }
 
 BOOST_FIXTURE_TEST_CASE(every_row_has_a_cell_for_every_column, three_nodes) {

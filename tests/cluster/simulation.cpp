@@ -1,5 +1,7 @@
 #include "tests/cluster/simulation.hpp"
 
+#include "cluster/raft_core.h"
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -336,7 +338,7 @@ void simulation::fetch(member_id who, const output::wanted& x) {
     auto can_say = from.raft && from.life == life && from.paused_until <= now_ && !from.raft->is_installing();
     auto what = can_say ? from.raft->here() : snapshot{};
     if (what.index < least || what.term == 0 || cuts_.contains({source, who}))
-      return start(who);
+      return RAFT_CORE_MENDS(raft_core_endless_install) ? start(who) : void();
     // First the state, then the log that goes on behind it.
     to.state = from.state;
     if (to.state.applied != what.index)

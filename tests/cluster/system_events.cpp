@@ -42,23 +42,86 @@ BOOST_AUTO_TEST_CASE(a_member_is_told_of_from_its_joining_to_its_end) {
   group.invites(13);
   BOOST_TEST(tell().empty());
   group.must(ask::join{system_group::hash_of(13), system_group::announced(13), "one", 1'000'000, 0});
-  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "joining", "", 0}}));
+  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "joining", "", 0, "joined by a token"}}));
   group.now_ms += 3'000;
   group.must(ask::member_up{system_group::announced(13)});
-  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "up", "joining", 3}}));
+  BOOST_TEST(
+      (tell() == std::vector<system_event>{{kind::member, "node 3", "up", "joining", 3, "came for the first time"}}));
   group.now_ms += 60'000;
   group.must(ask::drain{13, true, true});
-  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "leaving", "up", 60}}));
+  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "leaving", "up", 60, "asked to leave"}}));
   group.must(ask::remove{13, false});
-  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "gone", "leaving", 0}}));
+  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "gone", "leaving", 0, "left, as asked"}}));
   group.must(ask::forget{13});
-  BOOST_TEST((tell() == std::vector<system_event>{{kind::member, "node 3", "forgotten", "gone", 0}}));
+  BOOST_TEST((tell() == std::vector<system_event>{
+                            {kind::member, "node 3", "forgotten", "gone", 0, "no shard counts it any more"}}));
+}
+
+BOOST_AUTO_TEST_CASE(why_a_member_is_what_it_is_is_told) {
+  auto whys = [this] {
+    auto out = std::vector<std::string>{};
+    for (auto& one : tell())
+      if (one.of == kind::member)
+        out.push_back(one.who + " is " + one.is + ": " + one.why);
+    return out;
+  };
+  using texts = std::vector<std::string>;
+  group.must(ask::drain{12, false, false});
+  BOOST_TEST((whys() == texts{"node 2 is draining: asked to drain"}));
+  group.must(ask::member_up{system_group::announced(12)});
+  BOOST_TEST((whys() == texts{"node 2 is up: came back, or its drain was taken back"}));
+  group.must(ask::drain{12, true, true});
+  tell();
+  group.must(ask::cancel_drain{12});
+  BOOST_TEST((whys() == texts{"node 2 is up: its drain was taken back"}));
+  for (auto id : {13, 14, 15})
+    group.add(node_id(id));
+  group.place(0, {11, 12, 13});
+  group.place(1, {11, 12, 14});
+  tell();
+  group.must(ask::remove{13, true});
+  BOOST_TEST((whys() == texts{"node 3 is gone: removed as dead"}));
+  group.must(ask::remove{15, false});
+  BOOST_TEST((whys() == texts{"node 5 is gone: removed, as asked"}));
+  group.invites(16);
+  group.must(ask::join{system_group::hash_of(16), system_group::announced(16), "one", 1'000'000, 14});
+  BOOST_TEST((whys() ==
+              texts{"node 4 is gone: replaced by node 6", "node 6 is joining: joined by a token, in place of node 4"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_move_is_told_of_with_its_reason_as_far_as_it_is_known) {
+  auto whys = [this] {
+    auto out = std::vector<std::string>{};
+    for (auto& one : tell())
+      out.push_back(one.who + ": " + one.why);
+    return out;
+  };
+  using texts = std::vector<std::string>;
+  aut.explain(ask::begin_move{0, {12}, {11}}, "node 1 has 3 replicas, node 2 0");
+  aut.explain(ask::begin_move{0, {12}, {11}}, "as asked");
+  group.must(ask::begin_move{0, {12}, {11}});
+  BOOST_TEST((whys() == texts{"shard 0: node 1 has 3 replicas, node 2 0"}));
+  while (group.state.shards.at(0).moving)
+    group.steps(0);
+  BOOST_TEST((whys() == texts{"shard 0: node 1 has 3 replicas, node 2 0"}));
+  group.must(ask::begin_move{0, {11}, {12}});
+  BOOST_TEST((whys() == texts{"shard 0: known where the system group is led"}));
+  auto undone = ask::abort_move{0, group.state.shards.at(0).moving->id};
+  aut.explain(undone, "node 1 has been silent for 31 s");
+  group.must(undone);
+  BOOST_TEST(tell().empty());
+  while (group.state.shards.at(0).moving)
+    group.steps(0);
+  BOOST_TEST((whys() == texts{"shard 0: node 1 has been silent for 31 s"}));
+  group.must(ask::drain{12, true, true});
+  group.must(ask::begin_move{0, {11}, {12}});
+  BOOST_TEST(whys().back() == "shard 0: node 2 leaves");
 }
 
 BOOST_AUTO_TEST_CASE(a_move_is_told_of_at_both_ends_with_its_duration) {
   group.must(ask::begin_move{0, {12}, {11}});
-  BOOST_TEST(
-      (tell() == std::vector<system_event>{{kind::move_begun, "shard 0", "adds node 2, removes node 1", "", 0}}));
+  BOOST_TEST((tell() == std::vector<system_event>{{kind::move_begun, "shard 0", "adds node 2, removes node 1", "", 0,
+                                                   "known where the system group is led"}}));
   for (auto first = true; group.state.shards.at(0).moving; first = false) {
     if (!first)
       BOOST_TEST(tell().empty());

@@ -1,5 +1,6 @@
 #include "persistence/writer.hpp"
 
+#include "persistence/command_check.hpp"
 #include "tests/persistence/faulty_disk.hpp"
 #include "tests/persistence/temporary_folder.hpp"
 
@@ -219,6 +220,8 @@ BOOST_AUTO_TEST_CASE(a_malformed_command_is_refused) {
   start();
   const auto never = [](result<std::uint64_t>) { BOOST_ERROR("completed"); };
   BOOST_TEST((w->submit(0, "nonsense", never).code() == errc::corrupt_record));
+  BOOST_TEST((w->submit(0, put_command(0, "a", std::string(command_bytes_max, 'x')), never).code() ==
+              errc::resource_constraint));
   BOOST_TEST((w->submit(0, put_command(1, "a", "1"), never).code() == errc::corrupt_record));
   BOOST_TEST((w->submit(4, put_command(4, "a", "1"), never).code() == errc::corrupt_record));
 }

@@ -65,6 +65,10 @@ const planted all_planted[] = {
     {"entries before the log", raft_core_entries_before_log, behind},
     {"newer snapshot", raft_core_newer_snapshot, behind},
     {"old term answered", raft_core_old_term_answered, twice},
+    {"no first entry", raft_core_no_first_entry, storms},
+    {"stale stored index", raft_core_stale_stored_index, power_losses},
+    {"applied ahead", raft_core_applied_ahead, power_losses},
+    {"endless install", raft_core_endless_install, behind},
 };
 
 /// What does not hold in that history. In a process of its own: some defects ruin the memory.
