@@ -133,8 +133,9 @@ void session::presence_from_client(stanza x) {
 /// its word: others would be told wrong things of their clients (9.3).
 void session::learn_capabilities(const stanza& presence) {
   auto said = caps_of(presence);
-  features_ = said ? server_.capabilities.find(said->ver) : nullptr;
-  if (!said || features_ || said->hash != "sha-1" || (asked_ && asked_->ver == said->ver))
+  auto known = said ? server_.capabilities.find(said->ver) : nullptr;
+  features_ = known;
+  if (!said || known || said->hash != "sha-1" || (asked_ && asked_->ver == said->ver))
     return;
   asked_ = std::make_unique<asked_capabilities>(
       asked_capabilities{random_text(12), std::string{said->hash}, std::string{said->ver}});
@@ -152,7 +153,7 @@ bool session::told_capabilities(const stanza& x) {
   if (x.type == stanza_type::error)
     return true;
   if (auto known = server_.capabilities.add(x.payload(), asked->hash, asked->ver))
-    features_ = *std::move(known);
+    features_ = *known;
   else
     log::debug("session.capabilities_refused", {{"jid", full_.text()}, {"why", condition_name(known.code())}});
   return true;
