@@ -162,10 +162,12 @@ bool session::told_capabilities(const stanza& x) {
 void session::iq_from_client(stanza x) {
   if (x.to.text() == full_.domain() && told_capabilities(x))
     return;
+  auto is_for_account = x.to.empty() || x.to.text() == full_.bare_text();
   // RFC 3921, 3: older clients open a "session" as a last step; today it has no effect.
-  if (x.type == stanza_type::set && x.payload().ns() == ns::session)
+  if (x.type == stanza_type::set && x.payload().ns() == ns::session &&
+      (is_for_account || x.to.text() == full_.domain()))
     return deliver(x.reply());
-  if (x.to.empty() || x.to.text() == full_.bare_text()) {
+  if (is_for_account) {
     if (x.type == stanza_type::get && !interested_ && x.payload().ns() == ns::roster)
       interested_ = true;
     if (x.type == stanza_type::get && !wants_blocks_ && x.payload().ns() == ns::blocking)
