@@ -821,6 +821,8 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
       if (has_from(item.subscription))
         ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
     }
+    for (auto& request : roster_.pending) // Else it would wait, and whoever takes the name could grant it.
+      ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, request.contact));
     // Nobody is told while the disk takes nothing.
     submit(last_activity_now(), [this, ends = std::move(ends), x](errc failure) {
       failure == errc::none ? tell_of_removal(ends, x) : end_removal(x, failure);
