@@ -64,7 +64,8 @@ delivery deliver(const stanza& x, bool account_exists, std::span<const session_v
 bool takes_messages(const session_view& x) noexcept;
 
 /// Whether a message is worth keeping for an account that is away (XEP-0160, 3; hints of XEP-0334): normal or chat,
-/// with a body or with something else to tell later; not chat states alone, not events, not what says `no-store`.
+/// with a body, a subject, or something else to tell later; not chat states alone, not events, not what says
+/// `no-store`.
 bool is_for_offline_store(const stanza& message);
 
 // -- presence (RFC 6121, 4) --
