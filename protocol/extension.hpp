@@ -59,7 +59,8 @@ public:
   /// The sender may see the account's presence (subscription `from` or `both`, or own).
   virtual bool may_see_presence(const jid& who) const = 0;
   virtual const std::vector<session_view>& sessions() const = 0;
-  /// When the last session ended, ms since the epoch, and the status text it left; none: never or unknown.
+  /// When the last session ended or said that it is unavailable, ms since the epoch, and the status text it left; none:
+  /// never or unknown.
   virtual std::optional<std::pair<std::int64_t, std::string>> last_activity() const = 0;
 
   /// Features and identities of all extensions in use, sorted: what disco shows.
