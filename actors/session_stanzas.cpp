@@ -110,7 +110,7 @@ void session::presence_from_client(stanza x) {
       priority_ = *priority;
     else if (x.type == stanza_type::available)
       return refuse(x, errc::bad_request);
-    auto before = session_view{full_, bool(presence_), priority_, interested_, wants_blocks_, presence_};
+    auto before = session_view{full_, bool(presence_), priority_, interested_, wants_blocks_, 0, presence_};
     auto effects = effects_of_presence(before, x, priority_);
     presence_ = x.type == stanza_type::available ? x.tree : element{};
     if (presence_)

@@ -380,7 +380,7 @@ msg::attached user::attach(const msg::attach& x) {
     resource = random_text(16);
   auto full = account_.with_resource(resource);
   bind(x);
-  views_.push_back({full, false, 0, false, false, {}});
+  views_.push_back({full, false, 0, false, false, 0, {}});
   estimate_memory();
   note_idleness();
   return {errc::none, std::move(full), ctrl(), blocks_};
@@ -429,7 +429,7 @@ errc user::attach_again(const msg::attach& x) {
   auto is_taken = is_its_own && other && bound_[*other].id != x.session_id; // While nobody could say so.
   if (is_its_own && !other) {
     bind(x);
-    views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
+    views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, 0, x.presence});
   }
   auto is_new = is_its_own && !other;
   if (phase_ == phase::ready && is_new && x.tells && x.available)

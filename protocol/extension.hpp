@@ -40,6 +40,7 @@ struct session_view {
   std::int8_t priority = 0;
   bool interested = false;   ///< Asked for the roster (RFC 6121, 2.1.6).
   bool wants_blocks = false; ///< Asked for the block list (XEP-0191, 3.2).
+  std::uint32_t came_s = 0;  ///< When `presence` came, since the epoch. 0: not known.
   element presence;          ///< Its last broadcast presence; none when unavailable.
 };
 
