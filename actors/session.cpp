@@ -663,6 +663,7 @@ void session::on_exit_message(caf::exit_msg&) {
 }
 
 msg::description session::describe() const {
+  auto features = features_.lock();
   auto result = msg::description{};
   result.fields = {
       {"jid", std::string{full_.text()}},
@@ -677,7 +678,7 @@ msg::description session::describe() const {
       {"bytes waiting for the client", std::to_string(transport_ ? transport_->queued_bytes() : 0)},
       {"input waiting, in elements of at most 4 KiB", std::to_string(control_->waiting.load())},
       {"account known", user_ ? "yes" : "no"},
-      {"features of the client", features_ ? std::to_string(features_->size()) + ", verified" : "not known"},
+      {"features of the client", features ? std::to_string(features->size()) + ", verified" : "not known"},
   };
   if (tls_.version != 0)
     result.fields.emplace_back("tls", tls_.text());

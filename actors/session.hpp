@@ -120,7 +120,7 @@ private:
   std::unique_ptr<leaving> late_;               ///< What came while the account lets go.
   std::unique_ptr<asked_capabilities> asked_;   ///< Null: nothing is asked.
   std::unique_ptr<std::string> changes_blocks_; ///< The id of the last request that does, until it is answered.
-  caps_cache::features features_;               ///< Of the client, verified; null: not known.
+  caps_cache::features::weak_type features_;    ///< Of the client, verified; null: not known, or forgotten.
   std::string lang_;                            ///< Of the stream: that of stanzas which say none.
   element presence_;                            ///< Its last broadcast one; none: unavailable.
   net::address peer_;

@@ -110,7 +110,7 @@ void session::presence_from_client(stanza x) {
       priority_ = *priority;
     else if (x.type == stanza_type::available)
       return refuse(x, errc::bad_request);
-    auto before = session_view{full_, bool(presence_), priority_, interested_, wants_blocks_, presence_};
+    auto before = session_view{full_, bool(presence_), priority_, interested_, wants_blocks_, 0, presence_};
     auto effects = effects_of_presence(before, x, priority_);
     presence_ = x.type == stanza_type::available ? x.tree : element{};
     if (presence_)
@@ -133,8 +133,9 @@ void session::presence_from_client(stanza x) {
 /// its word: others would be told wrong things of their clients (9.3).
 void session::learn_capabilities(const stanza& presence) {
   auto said = caps_of(presence);
-  features_ = said ? server_.capabilities.find(said->ver) : nullptr;
-  if (!said || features_ || said->hash != "sha-1" || (asked_ && asked_->ver == said->ver))
+  auto known = said ? server_.capabilities.find(said->ver) : nullptr;
+  features_ = known;
+  if (!said || known || said->hash != "sha-1" || (asked_ && asked_->ver == said->ver))
     return;
   asked_ = std::make_unique<asked_capabilities>(
       asked_capabilities{random_text(12), std::string{said->hash}, std::string{said->ver}});
@@ -152,7 +153,7 @@ bool session::told_capabilities(const stanza& x) {
   if (x.type == stanza_type::error)
     return true;
   if (auto known = server_.capabilities.add(x.payload(), asked->hash, asked->ver))
-    features_ = *std::move(known);
+    features_ = *known;
   else
     log::debug("session.capabilities_refused", {{"jid", full_.text()}, {"why", condition_name(known.code())}});
   return true;
@@ -161,10 +162,12 @@ bool session::told_capabilities(const stanza& x) {
 void session::iq_from_client(stanza x) {
   if (x.to.text() == full_.domain() && told_capabilities(x))
     return;
+  auto is_for_account = x.to.empty() || x.to.text() == full_.bare_text();
   // RFC 3921, 3: older clients open a "session" as a last step; today it has no effect.
-  if (x.type == stanza_type::set && x.payload().ns() == ns::session)
+  if (x.type == stanza_type::set && x.payload().ns() == ns::session &&
+      (is_for_account || x.to.text() == full_.domain()))
     return deliver(x.reply());
-  if (x.to.empty() || x.to.text() == full_.bare_text()) {
+  if (is_for_account) {
     if (x.type == stanza_type::get && !interested_ && x.payload().ns() == ns::roster)
       interested_ = true;
     if (x.type == stanza_type::get && !wants_blocks_ && x.payload().ns() == ns::blocking)

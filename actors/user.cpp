@@ -380,7 +380,7 @@ msg::attached user::attach(const msg::attach& x) {
     resource = random_text(16);
   auto full = account_.with_resource(resource);
   bind(x);
-  views_.push_back({full, false, 0, false, false, {}});
+  views_.push_back({full, false, 0, false, false, 0, {}});
   estimate_memory();
   note_idleness();
   return {errc::none, std::move(full), ctrl(), blocks_};
@@ -429,7 +429,7 @@ errc user::attach_again(const msg::attach& x) {
   auto is_taken = is_its_own && other && bound_[*other].id != x.session_id; // While nobody could say so.
   if (is_its_own && !other) {
     bind(x);
-    views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, x.presence});
+    views_.push_back({full, x.available, x.priority, x.interested, x.wants_blocks, 0, x.presence});
   }
   auto is_new = is_its_own && !other;
   if (phase_ == phase::ready && is_new && x.tells && x.available)
@@ -821,6 +821,8 @@ void user::remove_everything(std::function<void(errc)> then, std::optional<stanz
       if (has_from(item.subscription))
         ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, item.contact));
     }
+    for (auto& request : roster_.pending) // Else it would wait, and whoever takes the name could grant it.
+      ends.push_back(subscription_stanza(stanza_type::unsubscribed, account_, request.contact));
     // Nobody is told while the disk takes nothing.
     submit(last_activity_now(), [this, ends = std::move(ends), x](errc failure) {
       failure == errc::none ? tell_of_removal(ends, x) : end_removal(x, failure);

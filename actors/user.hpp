@@ -246,6 +246,7 @@ private:
   void show(stanza x, const blocklist* blocks);
   bool is_leaving(std::string_view contact) const;
   void answer_probe(const stanza& x);
+  stanza last_presence(const session_view& of, jid to) const;
   void send_presence_to(const jid& contact, bool unavailable);
   void send_presence_to(const jid& contact, bool unavailable, const blocklist* blocks);
 

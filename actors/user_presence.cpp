@@ -49,6 +49,7 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
   view.available = x.type == stanza_type::available;
   view.priority = priority;
   view.presence = view.available ? x.tree : element{};
+  view.came_s = std::uint32_t(now_ms() / 1000);
   auto full = view.full;
   if (view.available && !was_available)
     note_shown(full, true);
@@ -65,7 +66,7 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
   if (effects.probe) {
     for (auto i = std::size_t{0}; i < views_.size(); ++i)
       if (i != session && views_[i].available)
-        to_session(session, {views_[i].presence, views_[i].full, full});
+        to_session(session, last_presence(views_[i], full));
     if (!roster_.items.empty()) {
       to_contacts(presence_of(stanza_type::probe, full, {}), [this](const roster_item& x) {
         return has_to(x.subscription) && !(blocks_ && blocks_->is_blocked(x.contact));
@@ -138,7 +139,15 @@ void user::answer_probe(const stanza& x) {
     return route(presence_of(stanza_type::unsubscribed, account_, x.from.bare()));
   for (auto& view : views_)
     if (view.available && (!x.to.is_full() || x.to == view.full))
-      route({view.presence, view.full, x.from});
+      route(last_presence(view, x.from));
+}
+
+/// Which may be old: it says when it came (XEP-0203), unless that was before this actor last lost its state.
+stanza user::last_presence(const session_view& of, jid to) const {
+  auto x = stanza{of.presence, of.full, std::move(to)};
+  if (of.came_s == 0)
+    return x;
+  return x.with_child(delay_element(jid::from_prepared(account_.domain()), std::int64_t(of.came_s) * 1000));
 }
 
 /// That of every available session to one contact, whose right to see it has just changed.

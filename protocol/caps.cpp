@@ -86,6 +86,14 @@ std::vector<std::string> features_of(const element& query) {
   return result;
 }
 
+/// With what the containers and the allocator add.
+std::size_t bytes_of(const std::vector<std::string>& features) {
+  auto bytes = std::size_t{256};
+  for (auto& x : features)
+    bytes += sizeof x + x.capacity() + 16;
+  return bytes;
+}
+
 void append(std::string& out, std::string_view text) {
   out += text;
   out += '<';
@@ -192,12 +200,17 @@ result<caps_cache::features> caps_cache::add(const element& query, std::string_v
     return verified.code();
   if (auto known = find(ver))
     return known;
-  auto known = std::make_shared<const std::vector<std::string>>(features_of(query));
-  by_use_.push_front({std::string{ver}, known});
+  auto found = features_of(query);
+  found.shrink_to_fit();
+  auto bytes = bytes_of(found);
+  if (bytes > entry_bytes_max)
+    return errc::resource_constraint;
+  auto known = std::make_shared<const std::vector<std::string>>(std::move(found));
+  by_use_.push_front({std::string{ver}, known, bytes});
   by_ver_.emplace(by_use_.front().ver, by_use_.begin());
-  if (by_use_.size() > entries_max_) {
+  for (bytes_ += bytes; bytes_ > bytes_max_; by_use_.pop_back()) {
+    bytes_ -= by_use_.back().bytes;
     by_ver_.erase(by_use_.back().ver);
-    by_use_.pop_back();
   }
   return features{std::move(known)};
 }

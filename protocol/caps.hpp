@@ -44,29 +44,36 @@ result<void> verify_caps(const element& query, std::string_view hash, std::strin
 /// The `<c/>` of our own for stream features (6.3). `query` is our disco#info, well-formed.
 element caps_element(std::string_view node, const element& query);
 
-/// Features by `ver`, which is theirs alone, whoever has it. Not thread-safe.
+/// Features by `ver`, which is theirs alone, whoever has it. Strangers fill it: `bytes` never passes `bytes_max`, and
+/// none of it is alive elsewhere unless somebody keeps a `features`. Not thread-safe.
 class caps_cache {
 public:
   using features = std::shared_ptr<const std::vector<std::string>>; ///< Sorted.
 
-  explicit caps_cache(std::size_t entries_max = 1'000) : entries_max_(entries_max) {}
+  /// Of one answer, as kept: several times what the busiest clients have.
+  static constexpr std::size_t entry_bytes_max = 16 * 1024;
+
+  explicit caps_cache(std::size_t bytes_max = 4 * 1024 * 1024) : bytes_max_(bytes_max) {}
   caps_cache(const caps_cache&) = delete;
   caps_cache& operator=(const caps_cache&) = delete;
 
   /// Null when unknown: then ask (6.2). What is found counts as used.
   features find(std::string_view ver);
-  /// Verifies and remembers; forgets what was used least recently beyond `entries_max`. Fails as `verify_caps`.
+  /// Verifies and remembers; forgets what was used least recently beyond `bytes_max`. Fails as `verify_caps`, and with
+  /// `resource_constraint` beyond `entry_bytes_max`.
   result<features> add(const element& query, std::string_view hash, std::string_view ver);
   std::size_t size() const noexcept { return by_use_.size(); }
+  std::size_t bytes() const noexcept { return bytes_; } ///< About what the heap holds for it.
 
 private:
   struct entry {
     std::string ver;
     features known;
+    std::size_t bytes;
   };
   std::list<entry> by_use_; // the latest first
   std::unordered_map<std::string_view, std::list<entry>::iterator, keyed_hash> by_ver_;
-  std::size_t entries_max_;
+  std::size_t bytes_ = 0, bytes_max_;
 };
 
 } // namespace xmpp

@@ -44,6 +44,11 @@ delivery to_available(std::span<const session_view> sessions) {
   return result;
 }
 
+/// It has words: a body, or a subject alone.
+bool is_to_be_read(const stanza& message) noexcept {
+  return message.tree.has_child("body", message.tree.ns()) || message.tree.has_child("subject", message.tree.ns());
+}
+
 /// A message to the bare JID of an account that exists (8.5.2).
 delivery message_to_account(const stanza& x, std::span<const session_view> sessions, const delivery_policy& policy) {
   if (x.type == stanza_type::error)
@@ -71,8 +76,8 @@ delivery message_to_account(const stanza& x, std::span<const session_view> sessi
     return {};
   if (policy.has_offline_store && is_for_offline_store(x))
     return simply(way::store);
-  // What has a body was meant to be read: its sender learns that it will not be. The rest is of the moment.
-  return x.tree.has_child("body", x.tree.ns()) ? refusal(x) : delivery{};
+  // What was meant to be read will not be, and its sender learns it. The rest is of the moment.
+  return is_to_be_read(x) ? refusal(x) : delivery{};
 }
 
 delivery message_to_lost_resource(const stanza& x, std::span<const session_view> sessions,
@@ -174,7 +179,7 @@ bool is_for_offline_store(const stanza& message) {
     return false;
   if (message.child("no-store", ns::hints))
     return false;
-  if (message.child("store", ns::hints) || message.tree.has_child("body", message.tree.ns()))
+  if (message.child("store", ns::hints) || is_to_be_read(message))
     return true;
   auto children = message.tree.children();
   return std::any_of(children.begin(), children.end(), [](const element& x) { return !is_transient(x); });

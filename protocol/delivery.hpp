@@ -64,7 +64,8 @@ delivery deliver(const stanza& x, bool account_exists, std::span<const session_v
 bool takes_messages(const session_view& x) noexcept;
 
 /// Whether a message is worth keeping for an account that is away (XEP-0160, 3; hints of XEP-0334): normal or chat,
-/// with a body or with something else to tell later; not chat states alone, not events, not what says `no-store`.
+/// with a body, a subject, or something else to tell later; not chat states alone, not events, not what says
+/// `no-store`.
 bool is_for_offline_store(const stanza& message);
 
 // -- presence (RFC 6121, 4) --
@@ -88,7 +89,10 @@ presence_effects effects_of_loss(const session_view& before);
 /// How a probe is answered (4.3.2). A blocked sender's never comes this far.
 enum class probe_answer : std::uint8_t {
   unsubscribed, ///< From the bare JID: the prober's server takes note that it has no subscription.
-  presences,    ///< The last one of each available session, or of the one that was probed; nothing when there is none.
+  /// The last one of each available session, or of the one that was probed. Nothing when there is none, where a server
+  /// SHOULD say that it is unavailable: who has heard nothing takes it for that, and each sign-in would fetch it from
+  /// all who are away.
+  presences,
 };
 /// Also to one whose own request still waits: an account that does not exist cannot know of it, and must read the same.
 probe_answer answer_probe(bool account_exists, bool may_see_presence);

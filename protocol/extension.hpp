@@ -40,6 +40,7 @@ struct session_view {
   std::int8_t priority = 0;
   bool interested = false;   ///< Asked for the roster (RFC 6121, 2.1.6).
   bool wants_blocks = false; ///< Asked for the block list (XEP-0191, 3.2).
+  std::uint32_t came_s = 0;  ///< When `presence` came, since the epoch. 0: not known.
   element presence;          ///< Its last broadcast presence; none when unavailable.
 };
 
@@ -59,7 +60,8 @@ public:
   /// The sender may see the account's presence (subscription `from` or `both`, or own).
   virtual bool may_see_presence(const jid& who) const = 0;
   virtual const std::vector<session_view>& sessions() const = 0;
-  /// When the last session ended, ms since the epoch, and the status text it left; none: never or unknown.
+  /// When the last session ended or said that it is unavailable, ms since the epoch, and the status text it left; none:
+  /// never or unknown.
   virtual std::optional<std::pair<std::int64_t, std::string>> last_activity() const = 0;
 
   /// Features and identities of all extensions in use, sorted: what disco shows.

@@ -1,5 +1,7 @@
 #include "protocol/iq.hpp"
 
+#include "protocol/namespaces.hpp"
+
 #include <cassert>
 #include <string_view>
 #include <unordered_map>
@@ -61,6 +63,8 @@ found_record find_record(const stanza& request, iq_rule::place at, const record_
 }
 
 errc refusal_to_strangers(const stanza& request) {
+  if (request.payload().ns() == ns::roster && request.to.has_local() && !request.to.is_full())
+    return errc::forbidden;
   auto* rule = find_iq_rule(request, iq_rule::at_account);
   return rule && (!request.to.is_full() || rule->guards_resources) ? rule->others_get : errc::service_unavailable;
 }

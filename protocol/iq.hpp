@@ -19,7 +19,7 @@ std::string record_for(const stanza& request, iq_rule::place at);
 found_record find_record(const stanza& request, iq_rule::place at, const record_finder& find);
 
 /// What an account answers to those who may not ask it, whether or not it exists: `service_unavailable`, or what the
-/// extension's text demands in its place (XEP-0012, 3; XEP-0049, 2; XEP-0054, 3.2).
+/// text demands in its place (RFC 6121, 2.3.3; XEP-0012, 3; XEP-0049, 2; XEP-0054, 3.2).
 errc refusal_to_strangers(const stanza& request);
 
 /// The one reply to a `get` or `set`, result or error. At the host when `at.account()` is empty. What nobody knows,

@@ -26,6 +26,9 @@ const std::vector<extension>& all_extensions() {
         entity_time(),
         delayed_delivery(),
         hints(),
+        jid_escaping(),
+        channel_binding_types(),
+        stream_limits_advertisement(),
     };
     for (auto& x : elsewhere())
       list.push_back(std::move(x));

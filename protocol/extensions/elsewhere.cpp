@@ -1,4 +1,5 @@
-// Extensions whose work is done in other parts of the server; `where` says in which.
+// Extensions without an element of their own, practices mostly, that other parts of the server follow; `where` says
+// which.
 
 #include "protocol/extensions/list.hpp"
 
@@ -19,7 +20,6 @@ extension done(std::string_view number, std::string_view version, std::string_vi
 std::vector<extension> elsewhere() {
   return {
       done("XEP-0082", "1.1.1", "XMPP Date and Time Profiles", "protocol/stanza.cpp"),
-      done("XEP-0106", "1.1.1", "JID Escaping", "protocol/jid.cpp"),
       done("XEP-0128", "1.0.1", "Service Discovery Extensions", "protocol/disco.cpp"),
       done("XEP-0170", "1.0", "Recommended Order of Stream Feature Negotiation", "protocol/stream.cpp"),
       done("XEP-0175", "1.2", "Best Practices for Use of SASL ANONYMOUS", "protocol/sasl.cpp"),
@@ -27,9 +27,6 @@ std::vector<extension> elsewhere() {
            "for clients, not yet between servers"),
       done("XEP-0205", "1.0.2", "Best Practices to Discourage Denial of Service Attacks", "protocol/limits.hpp"),
       done("XEP-0368", "1.1.0", "SRV records for XMPP over TLS", "actors/listener.cpp",
-           "for clients, not yet between servers"),
-      done("XEP-0440", "1.0.0", "SASL Channel-Binding Type Capability", "protocol/stream.cpp"),
-      done("XEP-0478", "0.2.0", "Stream Limits Advertisement", "protocol/stream.cpp",
            "for clients, not yet between servers"),
   };
 }

@@ -22,8 +22,11 @@ extension ping();
 extension entity_time();
 extension delayed_delivery();
 extension hints();
+extension jid_escaping();
+extension channel_binding_types();
+extension stream_limits_advertisement();
 
-/// Those whose work is done in other parts of the server: only what they are, and where.
+/// Those that other parts of the server follow: only what they are, and where.
 std::vector<extension> elsewhere();
 
 } // namespace xmpp::extensions

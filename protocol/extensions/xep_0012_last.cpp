@@ -1,7 +1,7 @@
 // XEP-0012: Last Activity, version 2.0.
 //
-// Of a host, how long it has been up; of an account, when its last session ended, for those who may see its presence
-// (3). A question to one resource is that client's to answer, but reaches it only from them (4).
+// Of a host, how long it has been up; of an account, since when it has not been available, for those who may see its
+// presence (3). A question to one resource is that client's to answer, but reaches it only from them (4).
 
 #include "protocol/extensions/list.hpp"
 #include "protocol/namespaces.hpp"
@@ -26,7 +26,8 @@ stanza answer(const stanza& request, context& at) {
     return seconds(request, at.now_ms() - at.host().started_ms);
   if (!at.may_see_presence(request.from))
     return request.error_reply(errc::forbidden);
-  if (!at.sessions().empty())
+  auto& sessions = at.sessions(); // One that is not available shows nobody that it is there.
+  if (std::any_of(sessions.begin(), sessions.end(), [](auto& x) { return x.available; }))
     return seconds(request, 0);
   if (auto last = at.last_activity())
     return seconds(request, at.now_ms() - last->first, last->second);

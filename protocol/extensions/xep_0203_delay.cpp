@@ -1,6 +1,7 @@
 // XEP-0203: Delayed Delivery, version 2.0.
 //
-// `delay_element` (protocol/stanza.hpp) stamps what was stored offline, and the presence that answers a probe.
+// `delay_element` (protocol/stanza.hpp) stamps what was stored offline, and the presence that answers a probe or shows
+// a new session the others.
 
 #include "protocol/extensions/list.hpp"
 #include "protocol/namespaces.hpp"

@@ -118,6 +118,30 @@ struct one_session : server_fixture {
 
 BOOST_FIXTURE_TEST_SUITE(a_session, one_session)
 
+BOOST_AUTO_TEST_CASE(keeps_no_capabilities_alive_that_the_server_has_forgotten) {
+  auto info = [](const std::string& feature) {
+    return "<query xmlns='http://jabber.org/protocol/disco#info'><feature var='" + feature + "'/></query>";
+  };
+  auto ver = *caps_ver(*parse_stored(info("urn:a")));
+  says("<presence xmlns='jabber:client'><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:n' ver='" +
+       ver + "'/></presence>");
+  auto id = client->said.substr(client->said.rfind(" id='") + 5);
+  says("<iq xmlns='jabber:client' type='result' to='example.com' id='" + id.substr(0, id.find('\'')) + "'>" +
+       info("urn:a") + "</iq>");
+  auto is_known = [&] {
+    for (auto& [name, value] : asks<msg::description>(it, msg::describe{})->value->fields)
+      if (name == "features of the client")
+        return value == "1, verified";
+    return false;
+  };
+  BOOST_TEST(is_known());
+  for (auto i = 0; i < 300; ++i) { // more than it keeps
+    auto other = *parse_stored(info(std::to_string(i) + std::string(15'000, 'x')));
+    BOOST_REQUIRE(server.capabilities.add(other, "sha-1", *caps_ver(other)).has_value());
+  }
+  BOOST_TEST(!is_known());
+}
+
 BOOST_AUTO_TEST_CASE(says_when_a_page_has_gone_out) {
   BOOST_TEST(is_sent_page()->value.has_value());
   client->reads = false;

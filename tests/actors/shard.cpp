@@ -3,6 +3,7 @@
 #include "actors/user.hpp"
 #include "persistence/offline.hpp"
 #include "tests/actors/stand_ins.hpp"
+#include "tests/fixtures/heap.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -103,6 +104,31 @@ BOOST_AUTO_TEST_CASE(retires_users_that_are_idle_and_only_those) {
   BOOST_TEST(user_of(juliet) == 0u);
   BOOST_TEST(user_of(romeo) != 0u);
   BOOST_TEST(looks_up(juliet)->credentials == "juliet's"); // and starts them again
+}
+
+BOOST_AUTO_TEST_CASE(keeps_no_memory_of_retired_users) {
+  constexpr auto count = 1'000;
+  auto account = [](int i) { return *jid::make("user" + std::to_string(i), "example.com"); };
+  for (auto i = 0; i < 2 * count; ++i)
+    put_account(account(i), std::string(1'000, 'k'));
+  auto come = [&](int first) {
+    for (auto i = first; i < first + count; ++i)
+      looks_up(account(i));
+    BOOST_TEST(users() == std::to_string(count));
+  };
+  auto go = [&] {
+    for (auto i = 0; i < count && users() != "0"; ++i)
+      tick();
+    BOOST_TEST(users() == "0");
+  };
+  come(0); // what stays then is there once for all
+  go();
+  auto before = heap_bytes();
+  come(count);
+  auto all_are_here = heap_bytes();
+  go();
+  BOOST_TEST((before == 0 || all_are_here > before + count * 1'000u)); // The measure sees them.
+  BOOST_TEST(heap_bytes() < before + 4'096);
 }
 
 BOOST_AUTO_TEST_CASE(looks_for_idle_users_by_itself) {

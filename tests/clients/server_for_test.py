@@ -101,6 +101,10 @@ anonymous = true
         subprocess.run([binary(), "user", "--config", self.config, "add", jid], input=password + "\n", text=True,
                        check=True, capture_output=True)
 
+    def shell(self, command):
+        return subprocess.run([binary(), "shell", "--config", self.config, "-c", command], text=True, check=True,
+                              capture_output=True).stdout
+
     def stop(self):
         """SIGTERM; the exit code. Once more does nothing."""
         if self.process.returncode is not None:

@@ -1,9 +1,11 @@
 #include "protocol/caps.hpp"
 
 #include "protocol/namespaces.hpp"
+#include "tests/fixtures/heap.hpp"
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -203,8 +205,10 @@ BOOST_AUTO_TEST_CASE(the_cache_cannot_be_poisoned) { // 9.3
 }
 
 BOOST_AUTO_TEST_CASE(the_cache_forgets_what_was_not_used) {
-  auto cache = caps_cache{2};
   auto a = with_feature("urn:a"), b = with_feature("urn:b"), c = with_feature("urn:c");
+  auto one = caps_cache{};
+  BOOST_REQUIRE(one.add(a, "sha-1", *caps_ver(a)).has_value());
+  auto cache = caps_cache{2 * one.bytes()};
   for (auto* x : {&a, &b})
     BOOST_REQUIRE(cache.add(*x, "sha-1", *caps_ver(*x)).has_value());
   BOOST_TEST(bool(cache.find(*caps_ver(a)))); // now b is the oldest
@@ -213,6 +217,40 @@ BOOST_AUTO_TEST_CASE(the_cache_forgets_what_was_not_used) {
   BOOST_TEST(bool(cache.find(*caps_ver(a))));
   BOOST_TEST(!cache.find(*caps_ver(b)));
   BOOST_TEST(bool(cache.find(*caps_ver(c))));
+  BOOST_TEST(cache.bytes() == 2 * one.bytes());
+}
+
+/// As many features of so many bytes each; `which` makes them another answer.
+element with_features(int count, std::size_t bytes, int which) {
+  auto out = info();
+  for (auto i = 0; i < count; ++i) {
+    auto var = std::to_string(which) + ' ' + std::to_string(i);
+    feature(out, var.append(bytes - std::min(bytes, var.size()), 'x'));
+  }
+  return out.finish();
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_is_too_large_is_not_kept) {
+  auto cache = caps_cache{};
+  for (auto& x : {with_features(1, caps_cache::entry_bytes_max, 0), with_features(1'000, 9, 0)}) {
+    BOOST_TEST((cache.add(x, "sha-1", *caps_ver(x)).code() == errc::resource_constraint));
+    BOOST_TEST(!cache.find(*caps_ver(x)));
+  }
+  BOOST_TEST(cache.bytes() == 0u);
+  auto busy = with_features(120, 60, 0); // more than any client we know of
+  BOOST_TEST(bool(cache.add(busy, "sha-1", *caps_ver(busy))));
+}
+
+BOOST_AUTO_TEST_CASE(the_cache_needs_little_memory_whatever_it_is_told) {
+  auto cache = caps_cache{};
+  auto before = test::heap_bytes();
+  for (auto i = 0; i < 2'000; ++i) {
+    auto x = i % 2 ? with_features(1, 15'000, i) : with_features(130, 60, i);
+    BOOST_REQUIRE(cache.add(x, "sha-1", *caps_ver(x)).has_value());
+  }
+  BOOST_TEST(cache.bytes() <= 4u * 1024 * 1024);
+  BOOST_TEST(cache.bytes() > 3u * 1024 * 1024);
+  BOOST_TEST(test::heap_bytes() < before + 5u * 1024 * 1024);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -287,6 +287,11 @@ BOOST_AUTO_TEST_CASE(what_is_worth_storing) {
            {"a chat state in a thread", "chat", {{"paused", ns::chat_states}, {"thread", ns::client}}, false},
            {"a chat with a state", "chat", {{"active", ns::chat_states}, body}, true},
            {"nothing", "chat", {}, false},
+           {"a subject", "", {{"subject", ns::client}}, true},
+           {"a subject in a chat", "chat", {{"subject", ns::client}, {"thread", ns::client}}, true},
+           {"a headline with a subject", "headline", {{"subject", ns::client}}, false},
+           {"a subject of something else", "", {{"subject", ns::chat_states}}, false},
+           {"a thread", "", {{"thread", ns::client}}, false},
            {"no store", "chat", {body, {"no-store", ns::hints}}, false},
            {"no store wins", "chat", {{"store", ns::hints}, {"no-store", ns::hints}}, false},
            {"no permanent store is for archives", "chat", {body, {"no-permanent-store", ns::hints}}, true},
@@ -310,6 +315,8 @@ BOOST_AUTO_TEST_CASE(what_is_of_the_moment_is_let_go_and_what_was_to_be_read_is_
   BOOST_TEST(outcome(stanza{state, romeo, account}, true, {}) == "S");
   auto whispered = make("message", "chat", account).with_child(xml::builder{"no-store", ns::hints}.finish());
   BOOST_TEST(outcome(whispered, true, {}) == "E");
+  auto titled = xml::builder{"message", ns::client}.leaf("subject", ns::client, "hi").finish();
+  BOOST_TEST(outcome(stanza{titled, romeo, account}, true, {}, {.has_offline_store = false}) == "E");
   BOOST_TEST(outcome(whispered, true, {{"a", true, 0}}) == "a");
 }
 

@@ -103,7 +103,10 @@ BOOST_AUTO_TEST_CASE(an_account_tells_when_it_was_last_there) {
   at.last = {at.now - 903'000, "Heading Home"};
   BOOST_TEST(ask(at, at.get(query(ns::last_activity), at.friend_of)).payload().bytes() ==
              "<query xmlns='jabber:iq:last' seconds='903'>Heading Home</query>");
-  at.views.emplace_back();
+  at.views.resize(2); // connected, but not available
+  BOOST_TEST(ask(at, at.get(query(ns::last_activity), at.friend_of)).payload().bytes() ==
+             "<query xmlns='jabber:iq:last' seconds='903'>Heading Home</query>");
+  at.views.back().available = true;
   BOOST_TEST(ask(at, at.get(query(ns::last_activity), at.friend_of)).payload().bytes() ==
              "<query xmlns='jabber:iq:last' seconds='0'/>");
 }

@@ -80,6 +80,18 @@ BOOST_AUTO_TEST_CASE(a_stranger_can_not_tell_an_account_from_none) { // RFC 6121
   BOOST_TEST(at.put.empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_roster_is_forbidden_to_strangers_where_there_could_be_one) { // RFC 6121, 2.3.3
+  auto at = fake_context{};
+  auto asked = xml::builder{"query", ns::roster}.finish();
+  auto x = at.set(asked, at.stranger);
+  BOOST_TEST((refusal_to_strangers(x) == errc::forbidden));
+  BOOST_TEST((refusal_to_strangers(at.get(asked, at.stranger)) == errc::forbidden));
+  x.to = at.own; // a client that is not there: not asked for its account's
+  BOOST_TEST((refusal_to_strangers(x) == errc::service_unavailable));
+  x.to = at.info.domain;
+  BOOST_TEST((refusal_to_strangers(x) == errc::service_unavailable));
+}
+
 BOOST_AUTO_TEST_CASE(a_record_is_looked_for_in_a_second_place_only_when_the_rule_says_so) {
   auto at = fake_context{};
   auto asked = std::vector<std::string>{};

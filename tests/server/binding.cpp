@@ -93,7 +93,21 @@ BOOST_AUTO_TEST_CASE(an_account_has_so_many_resources_and_no_more) { // 7.6.2.1
 
 BOOST_AUTO_TEST_CASE(the_old_session_request_is_answered) { // RFC 3921, 3
   auto romeo = client{"romeo", {.state = upto::bound}};
-  BOOST_TEST(romeo.set("<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>")["type"] == "result");
+  auto session = std::string{"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>"};
+  for (auto& to : {std::string{}, std::string{"localhost"}, romeo.bare()})
+    BOOST_TEST(romeo.set(session, to)["type"] == "result", to);
+}
+
+BOOST_AUTO_TEST_CASE(the_old_session_request_is_answered_in_nobody_else_s_name) {
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  auto session = std::string{"<session xmlns='urn:ietf:params:xml:ns:xmpp-session'/>"};
+  BOOST_TEST(condition(romeo.set(session, juliet.bare())) == "service-unavailable");
+  BOOST_TEST(condition(romeo.set(session, "juliet@capulet.invalid")) == "remote-server-not-found");
+  romeo.send("<iq type='set' id='s' to='{}'>{}</iq>", juliet.full(), raw_xml{session});
+  juliet.receives("<iq type='set' id='s' from='{}'>{}</iq>", romeo.full(), raw_xml{session});
+  juliet.send("<iq type='result' id='s' to='{}'/>", romeo.full());
+  romeo.receives_next("<iq type='result' id='s' from='{}'/>", juliet.full());
 }
 
 BOOST_AUTO_TEST_CASE(nobody_binds_in_the_name_of_another) { // 8.1.2.1

@@ -77,6 +77,19 @@ BOOST_AUTO_TEST_CASE(only_what_is_worth_keeping_is_kept) { // XEP-0160, 3; XEP-0
   BOOST_TEST(waiting[1].find("x", "urn:example:x"));
 }
 
+BOOST_AUTO_TEST_CASE(a_subject_alone_is_kept_too) {
+  if (shared_server().is_peer())
+    return;
+  auto juliet = registers("juliet");
+  auto romeo = client{"romeo"};
+  BOOST_TEST(leaves_message(romeo, juliet.bare(), "", "<subject>the orchard</subject>") == "");
+  BOOST_TEST(leaves_message(romeo, juliet.bare(), "", "<subject>x</subject><no-store xmlns='urn:xmpp:hints'/>") ==
+             "service-unavailable");
+  auto waiting = messages_waiting_for(juliet);
+  BOOST_REQUIRE(waiting.size() == 1u);
+  BOOST_TEST(waiting[0].text_of("subject") == "the orchard");
+}
+
 BOOST_AUTO_TEST_CASE(what_waits_keeps_all_that_it_carries) {
   auto juliet = registers("juliet");
   auto romeo = client{"romeo"};

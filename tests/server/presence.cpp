@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <functional>
+#include <regex>
 
 using namespace xmpp::test;
 
@@ -158,8 +159,30 @@ BOOST_AUTO_TEST_CASE(a_probe_is_answered_with_the_presence_of_each_resource) { /
   auto tablet = client{juliet.who(), {.resource = "tablet"}};
   romeo.receives("<presence from='{}' type='-'/>", tablet.full());
   romeo.send("<presence to='{}' type='probe'/>", juliet.bare());
-  romeo.receives("<presence from='{}' type='-'/>", juliet.full());
-  romeo.receives("<presence from='{}' type='-'/>", tablet.full());
+  for (auto* each : {&juliet, &tablet}) {
+    auto shown = romeo.receives("<presence from='{}' type='-'/>", each->full());
+    if (shared_server().is_peer())
+      continue;
+    auto* delay = shown.find("delay", "urn:xmpp:delay"); // XEP-0203: it may be old
+    BOOST_REQUIRE(delay);
+    BOOST_TEST((*delay)["from"] == "localhost");
+    BOOST_TEST(std::regex_match((*delay)["stamp"], std::regex{"20[0-9-]{8}T[0-9:.]{12}Z"}), (*delay)["stamp"]);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_of_a_contact_who_is_away_is_met_with_silence) { // 4.3.2: our choice; see answer_probe
+  if (shared_server().is_peer())
+    return;
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  juliet.send("<presence type='unavailable'/>");
+  romeo.receives("<presence from='{}' type='unavailable'/>", juliet.full());
+  for (auto& to : {juliet.bare(), juliet.full(), juliet.bare() + "/elsewhere"})
+    romeo.send("<presence to='{}' type='probe'/>", to);
+  settle(romeo, juliet);
+  BOOST_TEST(!romeo.has("<presence/>"));
+  BOOST_TEST(!juliet.has("<presence type='probe'/>"));
 }
 
 BOOST_AUTO_TEST_CASE(a_probe_without_a_subscription_learns_nothing) { // 4.3.2

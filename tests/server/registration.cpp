@@ -202,6 +202,36 @@ BOOST_AUTO_TEST_CASE(contacts_of_a_removed_account_are_unsubscribed) {
                   romeo.bare());
 }
 
+BOOST_AUTO_TEST_CASE(who_had_asked_a_removed_account_is_denied) { // so that nobody who takes the name can say yes
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"}; // a stranger who asks
+  auto nurse = client{"nurse"};   // a contact who asks
+  romeo.send("<presence to='{}' type='subscribe'/>", nurse.bare());
+  nurse.receives("<presence from='{}' type='subscribe'/>", romeo.bare());
+  nurse.send("<presence to='{}' type='subscribed'/>", romeo.bare());
+  romeo.receives("<presence from='{}' type='subscribed'/>", nurse.bare());
+  for (auto* asks : {&juliet, &nurse}) {
+    asks->send("<presence to='{}' type='subscribe'/>", romeo.bare());
+    romeo.receives("<presence from='{}' type='subscribe'/>", asks->bare());
+  }
+  romeo.set("<query xmlns='jabber:iq:register'><remove/></query>", "localhost");
+  for (auto* asked : {&juliet, &nurse}) {
+    asked->receives("<presence from='{}' type='unsubscribed'/>", romeo.bare());
+    asked->receives("<iq type='set'><query xmlns='jabber:iq:roster'><item jid='{}' subscription='{}' ask='-'/></query>"
+                    "</iq>",
+                    romeo.bare(), asked == &juliet ? "none" : "from");
+  }
+  BOOST_TEST(asks_for_account(
+                 format("<username>{}</username><password>another</password>", romeo.who().name))["type"] == "result");
+  auto heir = client{{romeo.who().name, romeo.who().domain, "another"}};
+  for (auto* asked : {&juliet, &nurse}) {
+    heir.send("<presence to='{}' type='subscribed'/>", asked->bare());
+    settle(heir, *asked);
+    BOOST_TEST(!asked->has("<presence from='{}' type='subscribed'/>", heir.bare()));
+    BOOST_TEST(!asked->has("<presence from='{}'/>", heir.full()));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(who_takes_a_removed_name_inherits_nothing) { // threats: CVE-2024-25420
   auto romeo = client{"romeo"};
   auto juliet = client{"juliet"};

@@ -164,16 +164,19 @@ BOOST_AUTO_TEST_CASE(a_set_without_a_change_keeps_the_subscription) {
   is_pushed(romeo, format("<item jid='{}' name='Juliet' subscription='both'/>", juliet.bare()));
 }
 
-BOOST_AUTO_TEST_CASE(a_roster_is_its_owner_s_alone) { // 2.1.5, 2.2
+BOOST_AUTO_TEST_CASE(a_roster_is_its_owner_s_alone) { // 2.1.5, 2.2, 2.3.3
   auto romeo = client{"romeo"};
   auto mallory = client{"mallory"};
   sets_item(romeo, "<item jid='nurse@example.com'/>");
   is_pushed(romeo, "<item jid='nurse@example.com'/>");
-  auto read = mallory.get("<query xmlns='jabber:iq:roster'/>", romeo.bare());
-  BOOST_TEST(unless_ours(condition(read), {"service-unavailable", "forbidden"}) == "");
-  BOOST_TEST(read.to_string().find("nurse") == std::string::npos);
-  auto write = mallory.set("<query xmlns='jabber:iq:roster'><item jid='mallory@example.com'/></query>", romeo.bare());
-  BOOST_TEST(unless_ours(condition(write), {"service-unavailable", "forbidden"}) == "");
+  for (auto& to : {romeo.bare(), unique("nobody") + "@localhost"}) { // Nor is anybody told who has one.
+    auto read = mallory.get("<query xmlns='jabber:iq:roster'/>", to);
+    BOOST_TEST(unless_ours(condition(read), {"forbidden", "service-unavailable"}) == "");
+    BOOST_TEST(read.to_string().find("nurse") == std::string::npos);
+    auto write = mallory.set("<query xmlns='jabber:iq:roster'><item jid='mallory@example.com'/></query>", to);
+    BOOST_TEST(unless_ours(condition(write), {"forbidden", "service-unavailable"}) == "");
+  }
+  BOOST_TEST(condition(mallory.get("<query xmlns='jabber:iq:roster'/>", "localhost")) == "service-unavailable");
   BOOST_TEST(items(romeo).size() == 1u);
   BOOST_TEST(!romeo.has("<iq type='set'/>"));
 }

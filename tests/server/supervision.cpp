@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -166,6 +167,16 @@ struct couple {
   int sent = 0, arrived = 0;
 };
 
+/// That many times: a change, which is acknowledged, and behind it a message, all with their numbers.
+std::string changes_and_messages(const std::string& to, int& number, int count) {
+  auto all = std::string{};
+  for (auto end = number + count; number < end; ++number)
+    all += format("<iq type='set' id='{}'><vCard xmlns='vcard-temp'><FN>{}</FN></vCard></iq>"
+                  "<message to='{}' type='chat' id='{}'><body>x</body></message>",
+                  number, number, to, number);
+  return all;
+}
+
 std::vector<std::string> numbers_of(const server& here, const std::string& kind) {
   auto listed = here.shell("actors " + kind, true);
   auto out = std::vector<std::string>{};
@@ -175,6 +186,52 @@ std::vector<std::string> numbers_of(const server& here, const std::string& kind)
 }
 
 } // namespace
+
+BOOST_AUTO_TEST_CASE(a_session_that_fails_in_the_middle_of_traffic_takes_nothing_along) { // ARCHITECTURE, 7
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  for (auto round = 0; round < 4; ++round) {
+    auto people = couple{here};
+    auto &romeo = people.romeo, &juliet = people.juliet;
+    auto said = 0;
+    auto is_dead = std::atomic<bool>{false};
+    auto killer = std::thread{[&] {
+      here.shell("kill " + juliet.full());
+      is_dead = true;
+    }};
+    while (!is_dead) {
+      people.says(20);
+      juliet.send_bytes(changes_and_messages(romeo.bare(), said, 20));
+      romeo.ping(); // nothing happens to his stream; and neither runs away from the server
+    }
+    killer.join();
+    people.says(20);
+    BOOST_TEST(juliet.stream_error() == "internal-server-error");
+    romeo.receives("<presence from='{}' type='unavailable'/>", juliet.full());
+    // To her: each message once and in order, to her stream or to the next one.
+    auto arrived = 0, acknowledged = -1;
+    for (auto& x : juliet.inbox())
+      if (x.name == "message")
+        BOOST_REQUIRE(x["id"] == std::to_string(arrived++));
+      else if (x.name == "iq" && x["type"] == "result")
+        acknowledged = std::max(acknowledged, std::atoi(x["id"].c_str()));
+    BOOST_TEST(arrived < people.sent);
+    auto again = client{here, juliet.who(), {.resource = "again"}};
+    for (; arrived < people.sent; ++arrived)
+      BOOST_REQUIRE(again.receives("<message from='{}'/>", romeo.full())["id"] == std::to_string(arrived));
+    settle(romeo, again);
+    BOOST_TEST(!again.has("<message/>"));
+    // From her: no gap, and all that stood before what was acknowledged; which is kept.
+    auto heard = 0;
+    for (auto& x : romeo.inbox())
+      if (x.name == "message")
+        BOOST_REQUIRE(x["id"] == std::to_string(heard++));
+    BOOST_TEST(heard >= acknowledged);
+    auto card = again.get("<vCard xmlns='vcard-temp'/>").find("vCard")->text_of("FN");
+    BOOST_TEST((card.empty() ? -1 : std::atoi(card.c_str())) >= acknowledged);
+  }
+}
 
 BOOST_AUTO_TEST_CASE(every_other_kind_of_actor_may_fail_in_the_middle_of_traffic) { // issue, 8
   for (auto kind : {"shard", "hasher", "listener", "supervisor"}) {
