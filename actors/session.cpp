@@ -95,8 +95,6 @@ session::behavior_type session::make_behavior() {
           return;
         if (me.negotiating_)
           me.carry_out(me.negotiating_->machine.opened(x.header));
-        else
-          me.end(errc::invalid_xml, "a second stream header");
       },
       [](const msg::stream_broken& x) {
         auto& me = self();

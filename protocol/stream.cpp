@@ -197,10 +197,8 @@ std::string negotiation::header_bytes(std::string_view from) const {
 }
 
 actions negotiation::opened(const stream_header& header) {
-  if (is_over())
-    return {};
   if (stage_ != stage::header)
-    return end(errc::bad_format);
+    return {};
   if (const auto failure = judge(header); failure != errc::none)
     return end(failure);
   auto bytes = header_bytes(host_->name);

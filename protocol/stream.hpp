@@ -154,7 +154,7 @@ public:
   const jid& account() const noexcept { return account_; }
 
   // -- from the client --
-  actions opened(const stream_header& header);
+  actions opened(const stream_header& header); ///< Only where one is due: `framer` refuses a second one.
   actions received(const element& x);
   actions broken(errc reason); ///< Its bytes broke a rule: `not_well_formed`, `policy_violation`, ...
   actions closed();            ///< Its closing tag.

@@ -832,12 +832,6 @@ BOOST_AUTO_TEST_CASE(the_new_header_fits_the_account) {
   BOOST_TEST(answer(header("example.org")) == "host-unknown");
 }
 
-BOOST_AUTO_TEST_CASE(a_header_inside_a_stream_is_refused) {
-  auto d = dialogue{};
-  d.opens();
-  BOOST_TEST(d.opens() == ending("bad-format"));
-}
-
 // -- stanzas too early (4.9.3.12, 7.1) --
 
 BOOST_AUTO_TEST_CASE(stanzas_before_sign_in_and_before_binding_are_not_authorized) {

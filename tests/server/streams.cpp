@@ -255,6 +255,27 @@ BOOST_AUTO_TEST_CASE(an_unknown_element_before_sign_in_ends_the_stream) {
   BOOST_TEST(unless_ours(got, {"unsupported-stanza-type", "not-authorized"}) == "");
 }
 
+BOOST_AUTO_TEST_CASE(another_end_tag_than_the_stream_s_is_not_well_formed) { // XML 1.0, 3
+  for (auto bytes : {"</stream:streamX>", "</stream:stream a='b'>", "</stream>", "</foo>"}) {
+    BOOST_TEST_CONTEXT(bytes) {
+      BOOST_TEST(answer_in_stream_to(bytes) == "not-well-formed");
+      BOOST_TEST(answer_in_session_to(bytes) == "not-well-formed");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_second_header_ends_the_stream_at_once) { // 4.9.3.24: no first-level child that is supported
+  if (shared_server().is_peer())
+    return;
+  for (auto bytes : {header, "<stream:stream", "<s:stream xmlns:s='http://etherx.jabber.org/streams'>"}) {
+    auto whole = std::string{bytes} + ' ';
+    BOOST_TEST_CONTEXT(whole) {
+      BOOST_TEST(answer_in_stream_to(whole) == "unsupported-stanza-type");
+      BOOST_TEST(answer_in_session_to(whole) == "unsupported-stanza-type");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_end_of_a_stream_is_answered_and_the_connection_closed) { // 4.4
   auto romeo = client{"romeo"};
   romeo.leaves();
