@@ -64,12 +64,10 @@ stream_reader::~stream_reader() {
 }
 
 void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
-  if (lost_)
+  if (lost_ || awaits_tls_)
     return;
   if (control_->restart.exchange(false)) {
-    framer_.restart();
-    unusual_ = nullptr;
-    awaits_tls_ = false;
+    begin_anew();
     if (control_->authenticated.load())
       framer_.set_stanza_bytes_max(limits_.stanza_bytes_max);
   }
@@ -110,6 +108,11 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
   }
 }
 
+void stream_reader::begin_anew() {
+  framer_.restart();
+  unusual_ = nullptr;
+}
+
 void stream_reader::fail(errc reason) {
   lost_ = true;
   count(metrics::instance().streams_broken);
@@ -118,6 +121,8 @@ void stream_reader::fail(errc reason) {
 
 void stream_reader::on_tls_established(net::transport& from) {
   count(metrics::instance().tls_established);
+  awaits_tls_ = false;
+  begin_anew();
   if (auto facts = from.tls())
     send_from_here(session_, std::make_shared<msg::tls_established>(msg::tls_established{*std::move(facts)}));
 }

@@ -91,6 +91,7 @@ private:
     std::string declarations;
   };
 
+  void begin_anew();
   void fail(errc reason);
 
   session_actor session_;
@@ -99,7 +100,7 @@ private:
   framer framer_;
   std::unique_ptr<unusual> unusual_; ///< Null: nothing.
   bool lost_ = false;
-  bool awaits_tls_ = false; ///< The client asked for STARTTLS: until the stream restarts, nothing it says counts.
+  bool awaits_tls_ = false; ///< The client asked for STARTTLS: until the handshake nothing it says counts.
 };
 
 } // namespace xmpp

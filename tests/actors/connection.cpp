@@ -85,6 +85,9 @@ struct reading : server_fixture {
   }
 };
 
+constexpr auto usual_header = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+                              "version='1.0' to='example.com'>";
+
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(a_stream_s_reader, reading)
@@ -105,6 +108,16 @@ BOOST_AUTO_TEST_CASE(takes_no_other_end_tag) {
       BOOST_TEST_CONTEXT(name << " " << tag)
       BOOST_TEST(one->heard_at_the_end(name, tag) == "not-well-formed");
     }
+}
+
+BOOST_AUTO_TEST_CASE(hears_nothing_between_starttls_and_the_handshake) { // RFC 6120, 5.4.3.3
+  BOOST_TEST(heard(usual_header) == "opened");
+  BOOST_TEST(heard("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><iq/>") == "starttls");
+  BOOST_TEST(heard("<iq/>") == "");
+  BOOST_TEST(heard(usual_header) == "");
+  BOOST_TEST(heard("</stream:stream>") == "");
+  reader.on_tls_established(transport);
+  BOOST_TEST(heard(std::string{usual_header} + "<iq/>") == "opened iq");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

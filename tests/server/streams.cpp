@@ -404,6 +404,27 @@ BOOST_AUTO_TEST_CASE(bytes_injected_before_the_handshake_are_discarded) { // 5.3
   BOOST_TEST(romeo.inbox().empty());
 }
 
+BOOST_AUTO_TEST_CASE(starttls_behind_what_takes_time_is_as_good_as_any) { // the answers come from another thread
+  if (shared_server().is_peer())
+    return;
+  for (auto i = 0; i < 20; ++i) {
+    auto romeo = account{unique("romeo")};
+    auto x = client{};
+    x.opens();
+    x.features();
+    x.send("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>{}</username><password>{}</password>"
+           "</query></iq><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><iq type='get' id='injected'/>",
+           romeo.name, romeo.password);
+    x.receives_next("<iq type='result' id='r'/>");
+    x.receives_next("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    x.makes_tls();
+    x.opens();
+    x.features();
+    x.signs_in(romeo);
+    BOOST_TEST(x.inbox().empty());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(nothing_learned_before_the_handshake_is_kept) { // 5.3.4
   auto romeo = client{};
   romeo.opens("localhost", " from='mallory@localhost'");
