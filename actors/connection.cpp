@@ -17,6 +17,21 @@ parser& own_parser(const stream_limits& limits) {
   return one;
 }
 
+constexpr auto usual_name = std::string_view{"stream:stream"};
+constexpr auto white_space = std::string_view{" \t\r\n"};
+
+/// The name in a start tag, with its prefix.
+std::string_view name_in(std::string_view start_tag) {
+  auto name = start_tag.substr(1, start_tag.size() - 2);
+  return name.substr(0, name.find_first_of(white_space));
+}
+
+/// `</name>`, or with white space behind the name (XML 1.0, 3.1).
+bool is_end_tag_of(std::string_view name, std::string_view tag) {
+  tag = tag.substr(2, tag.size() - 3);
+  return tag.starts_with(name) && tag.find_first_not_of(white_space, name.size()) == tag.npos;
+}
+
 } // namespace
 
 void stream_control::add_waiting(net::transport& from, std::uint32_t weight) {
@@ -49,12 +64,10 @@ stream_reader::~stream_reader() {
 }
 
 void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
-  if (lost_)
+  if (lost_ || awaits_tls_)
     return;
   if (control_->restart.exchange(false)) {
-    framer_.restart();
-    declarations_ = nullptr;
-    awaits_tls_ = false;
+    begin_anew();
     if (control_->authenticated.load())
       framer_.set_stanza_bytes_max(limits_.stanza_bytes_max);
   }
@@ -72,13 +85,13 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
       auto header = own_parser(limits_).parse_header(next->frame);
       if (!header)
         return fail(header.code());
-      end_tag_is_usual_ = next->frame.starts_with("<stream:stream");
-      declarations_ = header->declarations.empty() ? nullptr : std::make_unique<std::string>(header->declarations);
+      if (auto name = name_in(next->frame); name != usual_name || !header->declarations.empty())
+        unusual_ = std::make_unique<unusual>(unusual{std::string{name}, header->declarations});
       send_from_here(session_, msg::stream_opened{*std::move(header)});
       break;
     }
     case framer::kind::element: {
-      auto tree = own_parser(limits_).parse(next->frame, declarations_ ? *declarations_ : std::string_view{});
+      auto tree = own_parser(limits_).parse(next->frame, unusual_ ? unusual_->declarations : std::string_view{});
       if (!tree)
         return fail(tree.code());
       control_->add_waiting(from, stream_control::weight_of(tree->bytes().size()));
@@ -87,12 +100,17 @@ void stream_reader::on_bytes(net::transport& from, std::string_view bytes) {
       break;
     }
     case framer::kind::stream_end:
-      if (end_tag_is_usual_ != next->frame.starts_with("</stream:stream"))
+      if (!is_end_tag_of(unusual_ ? unusual_->name : usual_name, next->frame))
         return fail(errc::not_well_formed);
       send_from_here(session_, msg::stream_closed{});
       break;
     }
   }
+}
+
+void stream_reader::begin_anew() {
+  framer_.restart();
+  unusual_ = nullptr;
 }
 
 void stream_reader::fail(errc reason) {
@@ -103,6 +121,8 @@ void stream_reader::fail(errc reason) {
 
 void stream_reader::on_tls_established(net::transport& from) {
   count(metrics::instance().tls_established);
+  awaits_tls_ = false;
+  begin_anew();
   if (auto facts = from.tls())
     send_from_here(session_, std::make_shared<msg::tls_established>(msg::tls_established{*std::move(facts)}));
 }

@@ -85,16 +85,22 @@ public:
   void on_closed(net::transport& from, net::close_reason reason, std::string_view detail) override;
 
 private:
+  /// What is unusual about a stream's header.
+  struct unusual {
+    std::string name; ///< With the client's own prefix.
+    std::string declarations;
+  };
+
+  void begin_anew();
   void fail(errc reason);
 
   session_actor session_;
   std::shared_ptr<stream_control> control_;
   const stream_limits& limits_;
   framer framer_;
-  std::unique_ptr<std::string> declarations_; ///< Of the stream's header; null: none, as usual.
+  std::unique_ptr<unusual> unusual_; ///< Null: nothing.
   bool lost_ = false;
-  bool awaits_tls_ = false;      ///< The client asked for STARTTLS: until the stream restarts, nothing it says counts.
-  bool end_tag_is_usual_ = true; ///< The stream was opened by that name.
+  bool awaits_tls_ = false; ///< The client asked for STARTTLS: until the handshake nothing it says counts.
 };
 
 } // namespace xmpp

@@ -447,6 +447,13 @@ result<std::vector<std::string>> server::reload() {
   auto live = make_live(in_force(before->options, *next), std::move(waiting));
   if (!live)
     return live.error();
+  if (before->tls && !(*live)->tls) // Streams that were offered it may still ask, and `c2s_tls` would speak in clear.
+    return error{errc::bad_request, "the last certificate goes by a restart only: without one, streams that were "
+                                    "offered TLS and clients of listen.c2s_tls would have none"};
+  auto is_direct = [](const std::string& name) { return name.starts_with("c2s_tls "); };
+  if ((*live)->tls && !before->options.listen.c2s_tls.empty() &&
+      std::none_of(listening_on_.begin(), listening_on_.end(), is_direct))
+    lines.push_back("listen.c2s_tls: is not open, for there was no certificate at the start (needs a restart)");
   context_->swap_live(*std::move(live));
   context_->storage->set_free_bytes_min(next->storage.free_bytes_min);
   log::set_levels(next->log.level, next->log.levels);

@@ -25,12 +25,6 @@ constexpr auto attach_again_after = std::chrono::seconds{1};
 /// clock's thread for each request, and this actor once more when all is long over.
 constexpr auto until_deadline = caf::infinite;
 
-/// The reader began anew when TLS began, and may have read the client's next header by now.
-actions without_restart(actions x) {
-  std::erase_if(x, [](const action& one) { return std::holds_alternative<act::restart>(one); });
-  return x;
-}
-
 /// The addresses in the client's certificate, of those hosts alone whose own authority has signed it.
 std::vector<std::string> vouched_for(const net::tls_facts& facts) {
   auto result = std::vector<std::string>{};
@@ -95,8 +89,6 @@ session::behavior_type session::make_behavior() {
           return;
         if (me.negotiating_)
           me.carry_out(me.negotiating_->machine.opened(x.header));
-        else
-          me.end(errc::invalid_xml, "a second stream header");
       },
       [](const msg::stream_broken& x) {
         auto& me = self();
@@ -134,7 +126,7 @@ session::behavior_type session::make_behavior() {
         info.bindings.tls_unique = me.transport_->channel_binding(net::channel_binding_type::tls_unique);
         info.certified = vouched_for(x->facts);
         info.server_name = x->facts.server_name;
-        me.carry_out(without_restart(me.negotiating_->machine.tls_established(info)));
+        me.negotiating_->machine.tls_established(info);
       },
       [](const msg::timed_out&) {
         auto& me = self();
@@ -173,7 +165,7 @@ void session::carry_out(actions todo) {
   for (auto& one : todo) {
     if (std::holds_alternative<act::authenticated>(one))
       control_->authenticated = true;
-    if (std::holds_alternative<act::restart>(one) || std::holds_alternative<act::start_tls>(one))
+    if (std::holds_alternative<act::restart>(one))
       control_->restart = true;
   }
   for (auto i = std::size_t{0}; i < todo.size() && !ended_; ++i) {
@@ -192,9 +184,8 @@ std::chrono::milliseconds session::carry_out_one(act::send& x) {
   return {};
 }
 
-std::chrono::milliseconds session::carry_out_one(act::start_tls&) {
-  transport_->flush();
-  if (!transport_->start_tls(server_.live()->tls, {}, negotiating_->machine.host()))
+std::chrono::milliseconds session::carry_out_one(act::start_tls& x) {
+  if (!transport_->start_tls(server_.live()->tls, x.last_bytes, negotiating_->machine.host()))
     end(errc::internal_server_error);
   return {};
 }

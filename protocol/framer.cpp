@@ -179,6 +179,9 @@ const char* framer::scan(const char* p, const char* end) noexcept {
     case state::markup:
       p = scan_markup(p);
       break;
+    case state::name:
+      p = scan_name(p, end);
+      break;
     case state::start_tag:
       p = scan_start_tag(p, end);
       break;
@@ -219,8 +222,9 @@ const char* framer::scan_markup(const char* p) noexcept {
     if (in_stream && depth_ == depth_max_)
       fail(errc::policy_violation);
     else
-      state_ = state::start_tag;
+      state_ = in_stream && depth_ == 0 ? state::name : state::start_tag;
     attributes_ = 0;
+    matched_ = 0;
     return p; // It may begin a UTF-8 sequence.
   }
   if (*p == '/' && in_stream) {
@@ -240,6 +244,29 @@ const char* framer::scan_markup(const char* p) noexcept {
     fail(errc::not_well_formed);
   }
   return p + 1;
+}
+
+// `matched_` counts the letters of `stream`, whatever the prefix.
+const char* framer::scan_name(const char* p, const char* end) noexcept {
+  constexpr auto header = std::string_view{"stream"};
+  constexpr auto other = static_cast<std::uint8_t>(header.size() + 1);
+  for (; p != end && is_in(*p, continues_name); ++p) {
+    if (static_cast<unsigned char>(*p) >= 0x80) {
+      matched_ = other;
+      return scan_multibyte(p, end);
+    }
+    if (*p == ':')
+      matched_ = 0;
+    else if (matched_ < header.size() && *p == header[matched_])
+      ++matched_;
+    else
+      matched_ = other;
+  }
+  if (p != end && matched_ == header.size())
+    fail(errc::unsupported_stanza_type);
+  else if (p != end)
+    state_ = state::start_tag;
+  return p;
 }
 
 const char* framer::scan_start_tag(const char* p, const char* end) noexcept {

@@ -18,7 +18,8 @@ namespace xmpp {
 /// only the very first byte of a stream may begin: `restricted_xml`; no entity but the five predefined and numeric
 /// ones: `restricted_xml`; size, depth and the number of attributes: `policy_violation`; nothing but white space
 /// between top-level elements: `bad_format`, and `not_well_formed` outside the stream; an encoding that is not UTF-8:
-/// `unsupported_encoding`; a stream that ends in its start tag, `<stream:stream/>`: `bad_format`.
+/// `unsupported_encoding`; a stream that ends in its start tag, `<stream:stream/>`: `bad_format`; a start tag of a
+/// second stream, which would be an element without end: `unsupported_stanza_type`.
 ///
 /// What it lets pass, the parser judges: an element's name and attributes, whether end tags match, code points that XML
 /// forbids. The frames and the error are the same however the bytes are cut into pieces.
@@ -59,6 +60,7 @@ private:
   enum class state : std::uint8_t {
     between,     // Before the `<` of a frame.
     markup,      // After a `<`.
+    name,        // In the name of a top-level element.
     start_tag,   // In a start tag, outside of attribute values.
     empty_tag,   // After the `/` of one.
     value,       // In an attribute value.
@@ -76,6 +78,7 @@ private:
 
   const char* scan(const char* p, const char* end) noexcept;
   const char* scan_markup(const char* p) noexcept;
+  const char* scan_name(const char* p, const char* end) noexcept;
   const char* scan_start_tag(const char* p, const char* end) noexcept;
   const char* scan_empty_tag(const char* p) noexcept;
   const char* scan_value(const char* p, const char* end) noexcept;
@@ -98,7 +101,7 @@ private:
   std::uint32_t stanza_bytes_max_, depth_max_, attributes_max_;
   std::uint32_t depth_ = 0;
   std::uint32_t attributes_ = 0;   // Of the start tag; or the bytes of the declaration.
-  std::uint8_t matched_ = 0;       // How far in a reference, `[CDATA[`, `]]>` or the declaration.
+  std::uint8_t matched_ = 0;       // How far in a name, reference, `[CDATA[`, `]]>` or the declaration.
   char reference_[4] = {};         // The name in a reference.
   char quote_ = 0;                 // Around the attribute value; 0: none.
   std::uint8_t continuations_ = 0; // Bytes missing of a UTF-8 sequence; the next is in [low_, high_].

@@ -197,10 +197,8 @@ std::string negotiation::header_bytes(std::string_view from) const {
 }
 
 actions negotiation::opened(const stream_header& header) {
-  if (is_over())
-    return {};
   if (stage_ != stage::header)
-    return end(errc::bad_format);
+    return {};
   if (const auto failure = judge(header); failure != errc::none)
     return end(failure);
   auto bytes = header_bytes(host_->name);
@@ -380,14 +378,13 @@ actions negotiation::start_tls(const element&) {
   }
   stage_ = stage::tls;
   exchange_.reset();
-  return list(act::send{empty_element("proceed", ns::tls)}, act::start_tls{});
+  return list(act::start_tls{empty_element("proceed", ns::tls)});
 }
 
-actions negotiation::tls_established(const tls_info& info) {
+void negotiation::tls_established(const tls_info& info) {
   if (is_over() || is_encrypted_ || (stage_ != stage::tls && (stage_ != stage::header || is_header_sent_)))
-    return {};
+    return;
   // What was said in clear never was (5.4.3.3).
-  const auto is_upgrade = stage_ == stage::tls;
   tls_ = info;
   is_encrypted_ = true;
   is_header_sent_ = false;
@@ -395,7 +392,6 @@ actions negotiation::tls_established(const tls_info& info) {
   from_ = {};
   lang_.clear();
   stage_ = stage::header;
-  return is_upgrade ? list(act::restart{}) : actions{};
 }
 
 // -- SASL (6.4) --

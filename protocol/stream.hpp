@@ -77,8 +77,11 @@ namespace act {
 struct send {
   std::string bytes;
 };
-/// Drop all bytes that were received and not yet handled, shake hands, tell `tls_established` (RFC 6120, 5.4.3.3).
-struct start_tls {};
+/// Send these bytes, the last in clear; drop all that come until the handshake, and all that came and were not yet
+/// handled (RFC 6120, 5.4.3.3); then `framer::restart` and `tls_established`.
+struct start_tls {
+  std::string last_bytes;
+};
 /// `framer::restart`: a new stream header comes.
 struct restart {};
 /// Answer with `looked_up`.
@@ -154,13 +157,13 @@ public:
   const jid& account() const noexcept { return account_; }
 
   // -- from the client --
-  actions opened(const stream_header& header);
+  actions opened(const stream_header& header); ///< Only where one is due: `framer` refuses a second one.
   actions received(const element& x);
   actions broken(errc reason); ///< Its bytes broke a rule: `not_well_formed`, `policy_violation`, ...
   actions closed();            ///< Its closing tag.
 
   // -- from this side --
-  actions tls_established(const tls_info& info);
+  void tls_established(const tls_info& info);
   actions looked_up(const credentials_answer& answer);
   actions password_checked(bool matches);
   actions registered(errc outcome);

@@ -1,5 +1,8 @@
 #include "actors/connection.hpp"
 
+#include "actors/metrics.hpp"
+#include "tests/actors/stand_ins.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <functional>
@@ -7,6 +10,7 @@
 #include <vector>
 
 using namespace xmpp;
+using namespace xmpp::test;
 
 namespace {
 
@@ -52,7 +56,71 @@ struct steering {
   }
 };
 
+struct reading : server_fixture {
+  steered transport;
+  std::shared_ptr<stream_control> control = std::make_shared<stream_control>();
+  std::shared_ptr<session_history> session = std::make_shared<session_history>();
+  stream_reader reader{server, system().spawn(remembering_session, session), control};
+
+  reading() { metrics::instance().connections_open.fetch_add(1); } // each reader takes one away
+
+  /// What the session is told of these bytes.
+  std::string heard(std::string_view bytes) {
+    session->heard.clear();
+    reader.on_bytes(transport, bytes);
+    settle();
+    auto all = std::string{};
+    for (auto& one : session->heard)
+      all += (all.empty() ? "" : " ") + one;
+    return all;
+  }
+  /// The same of `tag`, in a stream whose header has that name.
+  std::string heard_at_the_end(std::string_view name, std::string_view tag, std::string_view more = {}) {
+    control->restart = true;
+    auto prefix = name.substr(0, name.find(':'));
+    auto header = "<" + std::string{name} + " xmlns='jabber:client' xmlns:" + std::string{prefix} +
+                  "='http://etherx.jabber.org/streams' version='1.0'" + std::string{more} + ">";
+    BOOST_TEST(heard(header) == "opened");
+    return heard(tag);
+  }
+};
+
+constexpr auto usual_header = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+                              "version='1.0' to='example.com'>";
+
 } // namespace
+
+BOOST_FIXTURE_TEST_SUITE(a_stream_s_reader, reading)
+
+BOOST_AUTO_TEST_CASE(knows_the_end_tag_by_its_whole_name) {
+  BOOST_TEST(heard_at_the_end("stream:stream", "</stream:stream>") == "closed");
+  BOOST_TEST(heard_at_the_end("stream:stream", "</stream:stream \r\n\t>") == "closed");
+  BOOST_TEST(heard_at_the_end("stream:stream", "</stream:stream>", " xmlns:a='urn:a'") == "closed");
+  BOOST_TEST(heard_at_the_end("s:stream", "</s:stream>") == "closed");
+  BOOST_TEST(heard_at_the_end("s:stream", "</s:stream >", "\n") == "closed");
+}
+
+BOOST_AUTO_TEST_CASE(takes_no_other_end_tag) {
+  for (auto name : {"stream:stream", "s:stream", "stream:streams", "s:str"})
+    for (auto tag : {"</stream:streamX>", "</stream:stream a='b'>", "</stream:stream/>", "</ stream:stream>",
+                     "</stream:stream x>", "</s:streams>", "</s:strea>", "</stream>", "</foo>", "</>"}) {
+      auto one = std::make_unique<reading>();
+      BOOST_TEST_CONTEXT(name << " " << tag)
+      BOOST_TEST(one->heard_at_the_end(name, tag) == "not-well-formed");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(hears_nothing_between_starttls_and_the_handshake) { // RFC 6120, 5.4.3.3
+  BOOST_TEST(heard(usual_header) == "opened");
+  BOOST_TEST(heard("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><iq/>") == "starttls");
+  BOOST_TEST(heard("<iq/>") == "");
+  BOOST_TEST(heard(usual_header) == "");
+  BOOST_TEST(heard("</stream:stream>") == "");
+  reader.on_tls_established(transport);
+  BOOST_TEST(heard(std::string{usual_header} + "<iq/>") == "opened iq");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_FIXTURE_TEST_SUITE(a_stream_s_control, steering)
 

@@ -1,5 +1,6 @@
 #include "actors/session.hpp"
 
+#include "actors/metrics.hpp"
 #include "tests/actors/stand_ins.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -22,6 +23,7 @@ public:
   bool reads = true;               ///< At once.
   bool is_too_slow = false;        ///< It has read too little for too long.
   std::vector<std::string> closed; ///< With these words.
+  std::string last_in_clear;       ///< Before TLS, which has not begun yet.
 
   net::send_status send(std::string_view bytes) override {
     if (is_too_slow)
@@ -39,36 +41,37 @@ public:
   void pause_reading() override {}
   void resume_reading() override {}
   void set_deadline(std::uint32_t) override {}
-  bool start_tls(std::shared_ptr<const net::tls_context>, std::string_view, std::string_view) override { return false; }
+  bool start_tls(std::shared_ptr<const net::tls_context>, std::string_view last, std::string_view) override {
+    last_in_clear = last;
+    return true;
+  }
   bool is_secure() const override { return false; }
-  std::optional<net::tls_facts> tls() const override { return std::nullopt; }
+  std::optional<net::tls_facts> tls() const override { return net::tls_facts{}; }
   std::string channel_binding(net::channel_binding_type) const override { return {}; }
   net::address peer() const override { return {}; }
 };
 
-struct one_session : server_fixture {
+struct one_stream : server_fixture {
   std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
   std::shared_ptr<slow_client> client = std::make_shared<slow_client>();
   std::shared_ptr<stream_control> control = std::make_shared<stream_control>();
   const std::size_t others = registry::instance().count(actor_kind::session);
   session_actor it;
 
-  one_session() {
+  one_stream() {
     server.route.set(0, system().spawn(remembering_shard, shard));
     auto policy = std::make_shared<stream_policy>();
     policy->tls_required = false;
     policy->server_secret = "secret";
     auto home = stream_host{};
     home.name = "example.com";
-    home.offers_tls = false;
     home.mechanisms = {sasl::mechanism::anonymous, sasl::mechanism::scram_sha_1};
     policy->hosts = {home};
     auto live = std::make_shared<live_settings>(*server.live());
     live->streams = policy;
     server.swap_live(live);
-    signs_in();
   }
-  ~one_session() {
+  ~one_stream() {
     if (it)
       ends(it, caf::exit_reason::kill);
   }
@@ -83,10 +86,13 @@ struct one_session : server_fixture {
     send(it, msg::stream_opened{header});
   }
   void says(const std::string& xml) { send(it, msg::received{*parse_stored(xml)}); }
-  void signs_in() {
+  void begins() {
     auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server), control, net::address{});
     static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
     it = made;
+  }
+  void signs_in() {
+    begins();
     opens();
     says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'>=</auth>");
     opens();
@@ -114,7 +120,38 @@ struct one_session : server_fixture {
   }
 };
 
+struct one_session : one_stream {
+  one_session() { signs_in(); }
+};
+
 } // namespace
+
+BOOST_FIXTURE_TEST_CASE(what_a_stranger_puts_behind_starttls_is_never_heard, one_stream) { // RFC 6120, 5.4.3.3
+  begins();
+  metrics::instance().connections_open.fetch_add(1);
+  auto reader = stream_reader{server, it, control};
+  auto reads = [&](std::string_view bytes) {
+    reader.on_bytes(*client, bytes);
+    settle();
+  };
+  constexpr auto header = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+                          "version='1.0' to='example.com'>";
+  reads(header);
+  reads("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+  // Before this has gone out nobody begins a handshake, and it goes out when the transport is ready for one.
+  BOOST_TEST(client->last_in_clear == "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+  BOOST_TEST(client->said.find("<proceed") == client->said.npos);
+  client->said.clear();
+  reads(header);
+  reads("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'>=</auth>");
+  reader.on_tls_established(*client);
+  settle();
+  BOOST_TEST(client->said == "");
+  BOOST_TEST(client->closed.empty());
+  reads(header);
+  BOOST_TEST(client->said.find("<mechanisms") != client->said.npos, client->said);
+  BOOST_TEST(client->said.find("<starttls") == client->said.npos, client->said);
+}
 
 BOOST_FIXTURE_TEST_SUITE(a_session, one_session)
 

@@ -35,6 +35,7 @@ struct session_history {
   std::vector<stanza> delivered;
   std::vector<msg::session_ids> copies; ///< Of each of them that was no page's.
   std::vector<errc> ended;
+  std::vector<std::string> heard; ///< From its reader.
   int asked_again = 0;
   int block_changes = 0;
   bool reads_slowly = false;                                    ///< A page goes out when the test says so,
@@ -71,10 +72,10 @@ inline session_actor::behavior_type remembering_session(session_actor::pointer s
               else if (to->next_page == session_history::page_end::lost)
                 one.deliver(caf::make_error(caf::sec::runtime_error));
           },
-          [](const msg::received&) {},
-          [](const msg::stream_opened&) {},
-          [](const msg::stream_broken&) {},
-          [](const msg::stream_closed&) {},
+          [to](const msg::received& x) { to->heard.emplace_back(x.what.name()); },
+          [to](const msg::stream_opened&) { to->heard.emplace_back("opened"); },
+          [to](const msg::stream_broken& x) { to->heard.emplace_back(condition_name(x.reason)); },
+          [to](const msg::stream_closed&) { to->heard.emplace_back("closed"); },
           [](const msg::disconnected&) {},
           [](const std::shared_ptr<msg::tls_established>&) {},
           [](const msg::timed_out&) {},

@@ -131,6 +131,11 @@ const auto corpus = std::vector<std::string>{
     "<s><a></a\xE2\x82>",
     "<s><a \xE2\x82>",
     "<s><a><stream:stream></stream:stream></a></s>",
+    "<s><stream:stream to='a'><a/>",
+    "<s><s:stream/>",
+    "<s><\xC3\xA9:stream>",
+    "<s><stream\xC3\xA9/><streams/><strea/><stream:stream2/><stream:a/>",
+    "<s><stream",
     "<s><a><b></s></a>",
     "<s>" + std::string(300, ' ') + "<a/>",
     "<s><a>" + std::string(2000, 'x') + "</a><b/>",
@@ -318,6 +323,17 @@ BOOST_AUTO_TEST_CASE(after_a_restart_a_stream_starts_anew) {
   f.restart();
   BOOST_TEST(f.buffered_bytes() == 0u);
   BOOST_TEST(frames_of(f, "<?xml version='1.0'?><s><iq/></s>", 100) == "start <s>\nelement <iq/>\nend </s>\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_second_header_is_refused_where_its_name_ends) { // not an element that never ends
+  for (auto name : {"stream:stream", "s:stream", "stream", "\xC3\xA9:stream"})
+    for (auto behind : {" ", ">", "/", "\n"})
+      BOOST_TEST(inside("<" + std::string{name} + behind) == "unsupported-stanza-type", name << behind);
+  for (auto name : {"stream:features", "stream:streams", "s:strea", "streamstream", "xstream", "stream\xC3\xA9"}) {
+    auto element = "<" + std::string{name} + "/>";
+    BOOST_TEST(inside(element) == "element " + element + "\n");
+  }
+  BOOST_TEST(inside("<a><stream:stream></stream:stream></a>") == "element <a><stream:stream></stream:stream></a>\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_that_ends_in_its_start_tag_is_a_bad_format) {

@@ -141,11 +141,12 @@ private:
     BOOST_TEST(!x.bytes.empty());
     sent += x.bytes;
   }
-  void run(act::start_tls&) {
+  void run(act::start_tls& x) {
     did += "start_tls ";
     BOOST_TEST(stream.waiting());
+    sent += x.last_bytes;
     if (answers)
-      carry_out(stream.tls_established(tls));
+      stream.tls_established(tls);
   }
   void run(act::restart&) { did += "restart "; }
   void run(act::look_up& x) {
@@ -317,7 +318,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_names_no_host_gets_the_default_one_or_that_of
   auto d = dialogue{};
   auto info = plain_tls();
   info.server_name = "example.net";
-  d.carry_out(d.stream.tls_established(info));
+  d.stream.tls_established(info);
   BOOST_TEST(has(d.opens(header("")), " from='example.net'"));
 }
 
@@ -391,7 +392,7 @@ BOOST_AUTO_TEST_CASE(nothing_happens_after_the_end) {
   d.carry_out(d.stream.broken(errc::not_well_formed));
   d.carry_out(d.stream.closed());
   d.carry_out(d.stream.timed_out());
-  d.carry_out(d.stream.tls_established(plain_tls()));
+  d.stream.tls_established(plain_tls());
   d.carry_out(d.stream.looked_up({}));
   d.carry_out(d.stream.password_checked(true));
   d.carry_out(d.stream.registered(errc::none));
@@ -449,7 +450,7 @@ BOOST_AUTO_TEST_CASE(mechanisms_that_are_not_allowed_are_not_offered) {
   auto policy = open_policy();
   policy.hosts[0].mechanisms = {sasl::mechanism::scram_sha_256, sasl::mechanism::anonymous};
   auto d = dialogue{policy};
-  d.carry_out(d.stream.tls_established(bound_tls()));
+  d.stream.tls_established(bound_tls());
   BOOST_TEST(has(d.opens(), "'><mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-256</mechanism>"
                             "<mechanism>ANONYMOUS</mechanism></mechanisms>"));
 }
@@ -501,11 +502,10 @@ BOOST_AUTO_TEST_CASE(starttls_proceeds_and_begins_anew) {
   d.answers = false;
   d.opens(header("example.com", "juliet@example.com"));
   BOOST_TEST(d.starts_tls() == "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-  BOOST_TEST(d.did == "send send start_tls ");
+  BOOST_TEST(d.did == "send start_tls ");
   BOOST_TEST(d.stream.waiting());
-  d.carry_out(d.stream.tls_established(plain_tls()));
+  d.stream.tls_established(plain_tls());
   BOOST_TEST(!d.stream.waiting());
-  BOOST_TEST(d.did == "send send start_tls restart ");
   BOOST_TEST(!has(d.opens(), " to='")); // what was said in clear is forgotten
 }
 
@@ -540,7 +540,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_said_in_clear_during_the_handshake) {
 
 BOOST_AUTO_TEST_CASE(direct_tls_comes_before_the_first_header) {
   auto d = dialogue{strict_policy()};
-  d.carry_out(d.stream.tls_established(plain_tls()));
+  d.stream.tls_established(plain_tls());
   BOOST_TEST(d.did.empty());
   const auto bytes = d.opens();
   BOOST_TEST(has(bytes, "<mechanism>PLAIN</mechanism>"));
@@ -567,7 +567,7 @@ BOOST_AUTO_TEST_CASE(every_scram_mechanism_that_is_offered_works) {
        {std::pair{"SCRAM-SHA-1", hash::sha_1}, {"SCRAM-SHA-256", hash::sha_256}, {"SCRAM-SHA-512", hash::sha_512}})
     for (auto binds : {false, true}) {
       auto d = dialogue{strict_policy()};
-      d.carry_out(d.stream.tls_established(bound_tls()));
+      d.stream.tls_established(bound_tls());
       d.opens();
       auto client = scram_client{.with = with};
       if (binds) {
@@ -580,12 +580,12 @@ BOOST_AUTO_TEST_CASE(every_scram_mechanism_that_is_offered_works) {
 
 BOOST_AUTO_TEST_CASE(plain_is_checked_elsewhere) {
   auto d = dialogue{strict_policy()};
-  d.carry_out(d.stream.tls_established(plain_tls()));
+  d.stream.tls_established(plain_tls());
   d.opens();
   BOOST_TEST(d.auth("PLAIN", "\0juliet\0r0m30myr0m30"sv) == "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
   BOOST_TEST(d.did == "send look_up check_password authenticated send restart ");
   auto wrong = dialogue{strict_policy()};
-  wrong.carry_out(wrong.stream.tls_established(plain_tls()));
+  wrong.stream.tls_established(plain_tls());
   wrong.opens();
   BOOST_TEST(wrong.auth("PLAIN", "\0juliet\0wrong"sv) == failure("not-authorized"));
   BOOST_TEST(wrong.auth("PLAIN", "\0nobody\0wrong"sv) == failure("not-authorized"));
@@ -606,7 +606,7 @@ BOOST_AUTO_TEST_CASE(what_arrives_while_an_answer_is_awaited_is_to_be_kept_back)
 
 BOOST_AUTO_TEST_CASE(a_client_without_an_initial_response_is_asked_for_it) { // 6.4.2
   auto d = dialogue{strict_policy()};
-  d.carry_out(d.stream.tls_established(plain_tls()));
+  d.stream.tls_established(plain_tls());
   d.opens();
   BOOST_TEST(d.says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'/>") ==
              "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>");
@@ -695,7 +695,7 @@ BOOST_AUTO_TEST_CASE(attempts_are_limited) { // 6.4.5
 
 BOOST_AUTO_TEST_CASE(a_refused_channel_binding_uses_up_no_attempt) { // such clients come with each PLUS form first
   auto d = dialogue{};
-  d.carry_out(d.stream.tls_established(bound_tls()));
+  d.stream.tls_established(bound_tls());
   d.opens();
   for (auto mechanism : {"SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"})
     BOOST_TEST(d.auth(mechanism, "p=tls-unknown,,n=juliet,r=abc") == failure("not-authorized"));
@@ -707,7 +707,7 @@ BOOST_AUTO_TEST_CASE(a_refused_channel_binding_uses_up_no_attempt) { // such cli
   BOOST_TEST((!d.rejections.back().binding_refused && d.rejections.back().is_counted));
   BOOST_TEST(has(d.scram(), "<success"));
   auto endless = dialogue{};
-  endless.carry_out(endless.stream.tls_established(bound_tls()));
+  endless.stream.tls_established(bound_tls());
   endless.opens();
   for (int i = 0; i < 12; ++i)
     endless.auth("SCRAM-SHA-1", "y,,n=juliet,r=abc");
@@ -745,7 +745,7 @@ BOOST_AUTO_TEST_CASE(a_disabled_account_is_told_so_after_its_proof) {
 
 BOOST_AUTO_TEST_CASE(somebody_else_s_session_is_never_opened) {
   auto d = dialogue{strict_policy()};
-  d.carry_out(d.stream.tls_established(plain_tls()));
+  d.stream.tls_established(plain_tls());
   d.opens();
   BOOST_TEST(d.auth("PLAIN", "romeo@example.com\0juliet\0r0m30myr0m30"sv) == failure("invalid-authzid"));
   BOOST_TEST(d.scram({.header = "n,a=romeo@example.com,"}) == failure("invalid-authzid"));
@@ -765,7 +765,7 @@ BOOST_AUTO_TEST_CASE(external_is_offered_with_a_verified_address_of_this_host) {
     auto d = dialogue{policy};
     auto info = plain_tls();
     info.certified = std::move(certified);
-    d.carry_out(d.stream.tls_established(info));
+    d.stream.tls_established(info);
     if (!has(d.opens(header("example.com", std::move(from))), "<mechanism>EXTERNAL</mechanism>"))
       return "not offered"s;
     return d.auth("EXTERNAL", "");
@@ -830,12 +830,6 @@ BOOST_AUTO_TEST_CASE(the_new_header_fits_the_account) {
   BOOST_TEST(answer(header("example.com", "romeo@example.com")) == "invalid-from");
   BOOST_TEST(answer(header("example.net")) == "not-authorized");
   BOOST_TEST(answer(header("example.org")) == "host-unknown");
-}
-
-BOOST_AUTO_TEST_CASE(a_header_inside_a_stream_is_refused) {
-  auto d = dialogue{};
-  d.opens();
-  BOOST_TEST(d.opens() == ending("bad-format"));
 }
 
 // -- stanzas too early (4.9.3.12, 7.1) --
@@ -1067,7 +1061,7 @@ void wander(std::uint64_t seed, bool knows, int& signed_in, int& established) {
   d.tls = random() % 2 == 0 ? plain_tls() : bound_tls();
   const auto is_direct = random() % 4 == 0;
   if (is_direct)
-    d.carry_out(d.stream.tls_established(d.tls));
+    d.stream.tls_established(d.tls);
   const auto word = knows ? std::string{password} : "wrong"s;
   const std::string_view elements[] = {
       "<presence/>",
@@ -1088,7 +1082,7 @@ void wander(std::uint64_t seed, bool knows, int& signed_in, int& established) {
     const auto before = d.did;
     auto is_stanza = false;
     // Mostly it does what comes next; else it would rarely get far.
-    const auto restarts = d.did.empty() || d.did.ends_with("restart ");
+    const auto restarts = d.did.empty() || d.did.ends_with("restart ") || d.did.ends_with("start_tls ");
     const auto choice = below(2) == 0 ? below(14) : restarts ? 0 : d.authenticated ? 10 : 7;
     switch (choice) {
     case 0:

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,22 @@ std::string line_with(const std::string& text, const std::string& one, const std
     from = to + 1;
   }
   return {};
+}
+
+/// Whether the file names any: else they are commented out.
+void has_certificates(const server& here, bool has_some) {
+  auto file = here.folder() + "/troupe.conf";
+  auto read = std::ostringstream{};
+  read << std::ifstream{file}.rdbuf();
+  auto text = read.str();
+  for (auto option : {"certificate_files", "key_files"}) {
+    auto plain = std::string{"\n"} + option, commented = std::string{"\n; "} + option;
+    auto& from = has_some ? commented : plain;
+    auto& to = has_some ? plain : commented;
+    for (auto at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+  }
+  std::ofstream{file} << text;
 }
 
 /// The numbers that follow `"name":`, in their order.
@@ -286,6 +303,44 @@ BOOST_AUTO_TEST_CASE(a_hangup_takes_an_expired_certificate_and_says_so) {
   here.reload();
   auto said = here.log_with({"certificates read again", "server.certificate_expired"});
   BOOST_TEST(line_with(said, "server.certificate_expired", "localhost.crt") != "", said);
+}
+
+BOOST_AUTO_TEST_CASE(a_hangup_does_not_take_the_last_certificate_away) {
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto stranger = client{here};
+  stranger.opens();
+  stranger.features(); // with STARTTLS
+  has_certificates(here, false);
+  here.reload();
+  auto said = here.log_with({"config.refused"});
+  BOOST_TEST(line_with(said, "config.refused", "the last certificate") != "", said);
+  stranger.starts_tls();
+  stranger.opens();
+  stranger.features();
+  client{here, "romeo", {.how = transport::direct_tls}}.ping();
+}
+
+BOOST_AUTO_TEST_CASE(a_hangup_brings_the_first_certificate_to_streams_and_says_what_it_does_not_bring) {
+  auto here = server{{.starts_later = true}};
+  if (here.is_peer())
+    return;
+  has_certificates(here, false);
+  here.start_without_waiting();
+  here.log_with({"listening on  c2s 127.0.0.1", "    shell "});
+  BOOST_CHECK_THROW(client(here, transport::direct_tls), failure); // nobody listens
+  has_certificates(here, true);
+  for (auto i = 0; i < 2; ++i) { // the second reload changes nothing
+    auto said = here.shell("reload");
+    BOOST_TEST(has(said, "listen.c2s_tls: is not open"), said);
+    BOOST_TEST(has(said, "(needs a restart)"), said);
+  }
+  client{here, "romeo", {.how = transport::starttls}}.ping();
+  here.stop();
+  here.start();
+  BOOST_TEST(!has(here.shell("reload"), "restart"));
+  client{here, "romeo", {.how = transport::direct_tls}}.ping();
 }
 
 BOOST_AUTO_TEST_CASE(a_hangup_with_a_file_that_has_a_mistake_changes_nothing) {

@@ -152,10 +152,16 @@ struct model {
       x.send("<message xmlns='jabber:client'/>");
       return must_end({"bad-format", "invalid-namespace", "invalid-xml", "not-authorized"});
     }
+    if (is_open && (what == action::open || what == action::open_elsewhere)) {
+      if (is_peer)
+        return; // may be the beginning of an element without end
+      x.send("<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
+             "to='{}'>",
+             std::string{what == action::open ? "localhost" : "nowhere.invalid"});
+      return must_end({"unsupported-stanza-type"});
+    }
     switch (what) {
     case action::open:
-      if (is_open)
-        return; // would be the beginning of an element without end
       x.opens();
       x.features();
       is_open = true;
@@ -163,8 +169,6 @@ struct model {
       BOOST_TEST((x.last_features().find("mechanisms") != nullptr) == !is_signed_in);
       return;
     case action::open_elsewhere:
-      if (is_open)
-        return;
       x.opens("nowhere.invalid");
       return must_end({"host-unknown", "not-authorized", "policy-violation"});
     case action::starttls: {

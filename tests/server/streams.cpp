@@ -255,6 +255,27 @@ BOOST_AUTO_TEST_CASE(an_unknown_element_before_sign_in_ends_the_stream) {
   BOOST_TEST(unless_ours(got, {"unsupported-stanza-type", "not-authorized"}) == "");
 }
 
+BOOST_AUTO_TEST_CASE(another_end_tag_than_the_stream_s_is_not_well_formed) { // XML 1.0, 3
+  for (auto bytes : {"</stream:streamX>", "</stream:stream a='b'>", "</stream>", "</foo>"}) {
+    BOOST_TEST_CONTEXT(bytes) {
+      BOOST_TEST(answer_in_stream_to(bytes) == "not-well-formed");
+      BOOST_TEST(answer_in_session_to(bytes) == "not-well-formed");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_second_header_ends_the_stream_at_once) { // 4.9.3.24: no first-level child that is supported
+  if (shared_server().is_peer())
+    return;
+  for (auto bytes : {header, "<stream:stream", "<s:stream xmlns:s='http://etherx.jabber.org/streams'>"}) {
+    auto whole = std::string{bytes} + ' ';
+    BOOST_TEST_CONTEXT(whole) {
+      BOOST_TEST(answer_in_stream_to(whole) == "unsupported-stanza-type");
+      BOOST_TEST(answer_in_session_to(whole) == "unsupported-stanza-type");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_end_of_a_stream_is_answered_and_the_connection_closed) { // 4.4
   auto romeo = client{"romeo"};
   romeo.leaves();
@@ -381,6 +402,27 @@ BOOST_AUTO_TEST_CASE(bytes_injected_before_the_handshake_are_discarded) { // 5.3
   romeo.binds();
   romeo.ping();
   BOOST_TEST(romeo.inbox().empty());
+}
+
+BOOST_AUTO_TEST_CASE(starttls_behind_what_takes_time_is_as_good_as_any) { // the answers come from another thread
+  if (shared_server().is_peer())
+    return;
+  for (auto i = 0; i < 20; ++i) {
+    auto romeo = account{unique("romeo")};
+    auto x = client{};
+    x.opens();
+    x.features();
+    x.send("<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>{}</username><password>{}</password>"
+           "</query></iq><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><iq type='get' id='injected'/>",
+           romeo.name, romeo.password);
+    x.receives_next("<iq type='result' id='r'/>");
+    x.receives_next("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    x.makes_tls();
+    x.opens();
+    x.features();
+    x.signs_in(romeo);
+    BOOST_TEST(x.inbox().empty());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(nothing_learned_before_the_handshake_is_kept) { // 5.3.4

@@ -398,6 +398,27 @@ BOOST_AUTO_TEST_CASE(a_shutdown_says_so_and_lets_clients_close) { // RFC 6120, 4
   BOOST_TEST(here.stop() == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_shutdown_waits_for_each_client_to_close) { // RFC 6120, 4.4
+  auto here = server{};
+  if (here.is_peer())
+    return;
+  auto romeo = client{here, "romeo"};
+  auto juliet = client{here, "juliet"};
+  auto closes = [](client& x) {
+    x.send("</stream:stream>");
+    x.wire().finish();
+  };
+  ::kill(here.pid(), SIGTERM);
+  BOOST_TEST(romeo.stream_error() == "system-shutdown"); // and all that the server says
+  BOOST_TEST(juliet.stream_error() == "system-shutdown");
+  BOOST_TEST(here.statistic("connections_open") == 2);
+  closes(romeo);
+  while (here.statistic("connections_open") != 1) // which fails when the server has not waited for her
+    ;
+  closes(juliet);
+  BOOST_TEST(here.ends() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_restart_keeps_everything_and_is_quick) {
   auto here = server{};
   if (here.is_peer())
