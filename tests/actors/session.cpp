@@ -1,5 +1,6 @@
 #include "actors/session.hpp"
 
+#include "actors/hasher.hpp"
 #include "tests/actors/stand_ins.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -46,15 +47,22 @@ public:
   net::address peer() const override { return {}; }
 };
 
-struct one_session : server_fixture {
+/// Clients come in the clear, one at a time.
+struct session_fixture : server_fixture {
   std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
   std::shared_ptr<slow_client> client = std::make_shared<slow_client>();
   std::shared_ptr<stream_control> control = std::make_shared<stream_control>();
-  const std::size_t others = registry::instance().count(actor_kind::session);
   session_actor it;
 
-  one_session() {
+  session_fixture() {
     server.route.set(0, system().spawn(remembering_shard, shard));
+    serves();
+  }
+  ~session_fixture() { leaves(); }
+
+  /// By what stands in `options`.
+  void serves() {
+    configure();
     auto policy = std::make_shared<stream_policy>();
     policy->tls_required = false;
     policy->server_secret = "secret";
@@ -62,17 +70,25 @@ struct one_session : server_fixture {
     home.name = "example.com";
     home.offers_tls = false;
     home.mechanisms = {sasl::mechanism::anonymous, sasl::mechanism::scram_sha_1};
+    home.registers = true;
     policy->hosts = {home};
     auto live = std::make_shared<live_settings>(*server.live());
     live->streams = policy;
     server.swap_live(live);
-    signs_in();
   }
-  ~one_session() {
+  void leaves() {
     if (it)
-      ends(it, caf::exit_reason::kill);
+      ends(std::exchange(it, nullptr), caf::exit_reason::kill);
   }
 
+  void comes(const net::address& from = {}) {
+    leaves();
+    client->said.clear();
+    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server), control, from);
+    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
+    it = made;
+    opens();
+  }
   void opens() {
     auto header = stream_header{};
     header.to = "example.com";
@@ -83,11 +99,23 @@ struct one_session : server_fixture {
     send(it, msg::stream_opened{header});
   }
   void says(const std::string& xml) { send(it, msg::received{*parse_stored(xml)}); }
+  bool is_told(std::string_view text) const { return client->said.find(text) != std::string::npos; }
+  void guesses_password_of(const std::string& name) {
+    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>" +
+         sasl::base64_encode("n,,n=" + name + ",r=abc") + "</auth>");
+    if (is_told("challenge"))
+      says("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" + sasl::base64_encode("c=biws,r=abc,p=") +
+           "</response>");
+  }
+};
+
+struct one_session : session_fixture {
+  const std::size_t others = registry::instance().count(actor_kind::session);
+
+  one_session() { signs_in(); }
+
   void signs_in() {
-    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server), control, net::address{});
-    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
-    it = made;
-    opens();
+    comes();
     says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'>=</auth>");
     opens();
     says("<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
@@ -219,23 +247,14 @@ BOOST_AUTO_TEST_CASE(leaves_nothing_behind_whatever_ends_it_while_a_page_goes_ou
 }
 
 BOOST_AUTO_TEST_CASE(nobody_waits_for_attempts_that_could_not_be_judged) { // As while nobody leads its account's shard.
-  ends(it, caf::exit_reason::kill);
   auto failures_when = [&](errc lookup_failure) {
     shard->lookup_failure = lookup_failure;
     shard->has_account = false;
-    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server),
-                                              std::make_shared<stream_control>(), net::address{});
-    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
-    it = made;
-    opens();
-    client->said.clear();
-    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1yb21lbyxyPWFiYw==</auth>");
-    if (client->said.find("challenge") != std::string::npos)
-      says("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>Yz1iaXdzLHI9YWJjLHA9</response>");
+    comes();
+    guesses_password_of("romeo");
     passes(1s);
-    BOOST_TEST(client->said.find("<failure") != std::string::npos, client->said);
-    ends(it, caf::exit_reason::kill);
-    return server.sign_ins.count("romeo@example.com " + net::address{}.host_text(), now_ms(), 600'000);
+    BOOST_TEST(is_told("<failure"), client->said);
+    return server.sign_ins.count("romeo@example.com " + net::address{}.limit_text(), now_ms(), 600'000);
   };
   BOOST_TEST(failures_when(errc::remote_server_timeout) == 0u);
   BOOST_TEST(failures_when(errc::none) == 1u);
@@ -253,6 +272,73 @@ BOOST_AUTO_TEST_CASE(gives_back_what_comes_late_when_its_account_has_let_go) { /
   settle();
   BOOST_TEST((shard->order == std::vector<std::string>{"detach", "1", "2", "has left"}));
   BOOST_TEST((shard->came_back == std::vector(2, server.session_number(it->id()))));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// -- limits of addresses ----------------------------------------------------------------------------------------------
+
+namespace {
+
+struct newcomers : session_fixture {
+  newcomers() {
+    options.sign_in.backoff_after = 2;
+    options.sign_in.backoff_ms = 500;
+    options.sign_in.registrations_per_address_per_hour = 2;
+    serves();
+    shard->has_account = false;
+    server.hashers.set(0, system().spawn<hasher>(parent, 0u));
+  }
+  ~newcomers() { server.hashers.clear(); }
+
+  /// Whether somebody there who guesses the account's password waits for the answer.
+  bool waits(const std::string& address, const std::string& name) {
+    comes(*net::address::parse(address, 50'000));
+    guesses_password_of(name);
+    auto has_waited = !is_told("<failure");
+    passes(30s);
+    BOOST_TEST(is_told("<failure"), client->said);
+    return has_waited;
+  }
+  bool registers(const std::string& address, const std::string& name) {
+    comes(*net::address::parse(address, 50'000));
+    says("<iq xmlns='jabber:client' type='set' id='r'><query xmlns='jabber:iq:register'><username>" + name +
+         "</username><password>secret</password></query></iq>");
+    auto is_refused = is_told("resource-constraint");
+    BOOST_TEST((is_refused || is_told("type='result'")), client->said);
+    return !is_refused;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(a_session_of_a_newcomer, newcomers)
+
+BOOST_AUTO_TEST_CASE(waits_when_passwords_of_several_accounts_are_guessed_from_its_address) {
+  BOOST_TEST(!waits("192.0.2.1", "romeo"));
+  BOOST_TEST(!waits("192.0.2.1", "juliet"));
+  BOOST_TEST(waits("192.0.2.1", "nurse"));
+  BOOST_TEST(!waits("192.0.2.2", "nurse"));
+}
+
+BOOST_AUTO_TEST_CASE(waits_when_passwords_are_guessed_from_its_ipv6_network) {
+  BOOST_TEST(!waits("2001:db8::1", "romeo"));
+  BOOST_TEST(!waits("2001:db8::ffff:2", "romeo"));
+  BOOST_TEST(server.sign_ins.count("romeo@example.com 2001:db8::/64", now_ms(), 600'000) == 2u);
+  BOOST_TEST(waits("2001:db8::3", "romeo"));
+  BOOST_TEST(waits("2001:db8::4", "juliet"));
+  BOOST_TEST(!waits("2001:db8:0:1::1", "romeo"));
+}
+
+BOOST_AUTO_TEST_CASE(registers_so_often_from_one_address_or_ipv6_network) {
+  BOOST_TEST(registers("192.0.2.1", "romeo"));
+  BOOST_TEST(registers("192.0.2.1", "juliet"));
+  BOOST_TEST(!registers("192.0.2.1", "nurse"));
+  BOOST_TEST(registers("192.0.2.2", "nurse"));
+  BOOST_TEST(registers("2001:db8::1", "tybalt"));
+  BOOST_TEST(registers("2001:db8::ffff:2", "mercutio"));
+  BOOST_TEST(!registers("2001:db8::3", "benvolio"));
+  BOOST_TEST(registers("2001:db8:0:1::1", "benvolio"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
