@@ -146,7 +146,8 @@ std::string example_config() {
                "spins when idle.");
   comment(out, "'sharing', 'stealing'; needs a restart");
   out += ";policy = 'sharing'\n\n";
-  comment(out, "Threads that run actors. The default is one for each core.");
+  comment(out, "Threads that run actors. The default is one for each core, 4 or more. More: more cores at work; less: "
+               "they are left to others.");
   comment(out, "1 to 1'024; needs a restart");
   out += ";max-threads = 4\n";
   return out;

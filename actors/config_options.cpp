@@ -195,7 +195,8 @@ const std::vector<option<config>>& server_options() {
         "admin.socket in the data folder. At most 107 bytes with its folder."),
       o("server", "open_files_min", at_restart, AT(server.open_files_min),
         "The server raises its open-file limit to the hard limit at start and refuses to start below this. Each "
-        "connection takes one file; 384 are kept for the store and the rest.")
+        "connection takes one file; 384 are kept for the store and the rest. More: a machine that is too small is "
+        "noticed at the start, not by clients that are turned away; less: it starts anywhere.")
           .in("files", 512, 100'000'000),
       o("server", "shutdown_timeout_s", live, AT(server.shutdown_timeout_s),
         "How long clients may take to close their streams on a shutdown. More: slow clients part in order; less: a "
@@ -219,7 +220,8 @@ const std::vector<option<config>>& server_options() {
         "memory only then. The kernel cuts it to net.core.somaxconn.")
           .in("connections", 16, 65'535),
       o("listen", "connections_max", live, AT(listen.connections_max),
-        "All clients together; more are closed at once. 0: what the open-file limit leaves.")
+        "All clients together; more are closed at once. 0: what the open-file limit leaves. More: more clients; "
+        "less: they take less memory.")
           .in("connections", 0, 100'000'000),
       o("listen", "unauthenticated_max", live, AT(listen.unauthenticated_max),
         "Connections that have not signed in; beyond, the oldest of them ends. More: bigger storms; less: less memory "
@@ -231,10 +233,12 @@ const std::vector<option<config>>& server_options() {
         "stranger takes less.")
           .in("connections", 0, 1'000'000),
       o("listen", "per_address_per_minute", live, AT(listen.per_address_per_minute),
-        "New connections of one address (of IPv6: of one /64); 0: any number. As above.")
+        "New connections of one address (of IPv6: of one /64); 0: any number. More: many users behind one NAT "
+        "reconnect sooner; less: one stranger costs less.")
           .in("connections per minute", 0, 1'000'000),
       o("listen", "per_address_burst", live, AT(listen.per_address_burst),
-        "New connections of one address at once, before the above counts.")
+        "New connections of one address at once, before the above counts. More: many users behind one NAT reconnect "
+        "at once; less: a stranger is slowed sooner.")
           .in("connections", 1, 1'000'000),
       o("listen", "loopback_is_exempt", live, AT(listen.loopback_is_exempt),
         "Whether this machine's own addresses are free of the limits per address, as for a proxy or a load test."),
@@ -250,15 +254,15 @@ const std::vector<option<config>>& server_options() {
           .in("threads", 0, 256),
       o("c2s", "output_bytes_max", live, AT(c2s.output_bytes_max),
         "What may wait for one slow client before its stream ends with policy-violation. More: patience with slow "
-        "links, "
-        "bursts and long rosters; less: one stalled client holds less memory.")
+        "links, bursts and long rosters; less: one stalled client holds less memory. Holds for new connections.")
           .in("bytes", 64 * kib, gib),
       o("c2s", "sign_in_timeout_s", live, AT(c2s.sign_in_timeout_s),
         "From accepting a connection to its sign-in, TLS included; no trickle of bytes extends it. More: slow links; "
         "less: strangers hold sockets for a shorter time.")
           .in("seconds", 1, 3'600),
       o("c2s", "write_timeout_s", at_restart, AT(c2s.write_timeout_s),
-        "A client that takes none of its waiting bytes for so long is disconnected.")
+        "A client that takes none of its waiting bytes for so long is disconnected. More: patience with bad links; "
+        "less: what a lost client holds is free sooner.")
           .in("seconds", 1, 3'600),
       o("c2s", "keepalive_s", at_restart, AT(c2s.keepalive_s),
         "Silence after which the kernel asks whether the client is still there (TCP keepalive); 0: it never asks. "
@@ -274,14 +278,19 @@ const std::vector<option<config>>& server_options() {
         "server hold more.")
           .in("bytes", 10'000, mib),
       o("c2s", "unauthenticated_bytes_max", at_restart, AT(c2s.limits.unauthenticated_bytes_max),
-        "One element before sign-in: a stranger gets less memory.")
-          .in("bytes", 4 * kib, mib),
+        "One element before sign-in. RFC 6120 asks for 10'000 or more. More: room for unusual clients; less: a "
+        "stranger gets less memory.")
+          .in("bytes", 10'000, mib),
       o("c2s", "depth_max", at_restart, AT(c2s.limits.depth_max),
-        "Elements inside each other; a stanza itself is 1. More costs stack.")
+        "Elements inside each other; a stanza itself is 1. More: costs stack; less: unusual extensions end their "
+        "client's stream.")
           .in("elements", 8, 512),
-      o("c2s", "attributes_max", at_restart, AT(c2s.limits.attributes_max), "Attributes of one element.")
+      o("c2s", "attributes_max", at_restart, AT(c2s.limits.attributes_max),
+        "Attributes of one element. More: dearer elements; less: unusual extensions end their client's stream.")
           .in("attributes", 16, 1'024),
-      o("c2s", "namespaces_max", at_restart, AT(c2s.limits.namespaces_max), "Namespace declarations of one element.")
+      o("c2s", "namespaces_max", at_restart, AT(c2s.limits.namespaces_max),
+        "Namespace declarations of one element. More: dearer elements; less: unusual extensions end their client's "
+        "stream.")
           .in("declarations", 8, 1'024),
       o("c2s", "children_max", at_restart, AT(c2s.limits.children_max),
         "Elements in one stanza, at all depths. More: bigger forms and lists, dearer stanzas.")
@@ -297,26 +306,32 @@ const std::vector<option<config>>& server_options() {
         "PLAIN sign-in and registration costs the server, in proportion: some 3 ms per 10'000 and hash.")
           .in("iterations", 4'096, 10'000'000),
       o("sign_in", "attempts_max", live, AT(sign_in.attempts_max),
-        "Failed attempts on one stream before it ends. Real clients try several mechanisms in turn.")
+        "Failed attempts on one stream before it ends. Real clients try several mechanisms in turn. More: they need "
+        "no second connection; less: guessing needs more of them.")
           .in("attempts", 3, 5),
       o("sign_in", "backoff_after", live, AT(sign_in.backoff_after),
         "Failures of one account from one address, or of one address with any account, after which answers are "
-        "delayed.")
+        "delayed; the whole /64 is one address of IPv6. More: fewer who mistyped wait; less: guessing is slowed "
+        "sooner.")
           .in("failures", 1, 1'000'000),
-      o("sign_in", "backoff_ms", live, AT(sign_in.backoff_ms), "The first such delay; it doubles with every failure.")
+      o("sign_in", "backoff_ms", live, AT(sign_in.backoff_ms),
+        "The first such delay; it doubles with every failure. More: guessing is slower; less: a user who mistyped "
+        "waits less.")
           .in("milliseconds", 0, 60'000),
       o("sign_in", "backoff_ms_max", live, AT(sign_in.backoff_ms_max),
         "The longest such delay. More: guessing is slower; less: a user who mistyped waits less.")
           .in("milliseconds", 0, 600'000),
       o("sign_in", "backoff_memory_s", live, AT(sign_in.backoff_memory_s),
-        "After so long without failure all is forgotten.")
+        "After so long without failure all is forgotten. More: patient guessing is slowed, too; less: who mistyped "
+        "is forgiven sooner.")
           .in("seconds", 1, 86'400),
       o("sign_in", "hasher_threads", at_restart, AT(sign_in.hasher_threads),
         "Threads for PLAIN sign-ins, new passwords and nothing else. More: more of them in parallel; less: a flood of "
         "them leaves the cores to others.")
           .in("threads", 1, 64),
       o("sign_in", "registrations_per_address_per_hour", live, AT(sign_in.registrations_per_address_per_hour),
-        "Accounts that one address (of IPv6: one /64) may register; 0: any number. See listen.loopback_is_exempt.")
+        "Accounts that one address (of IPv6: one /64) may register; 0: any number. See listen.loopback_is_exempt. "
+        "More: many newcomers behind one NAT; less: a spammer gets fewer.")
           .in("accounts per hour", 0, 1'000'000),
       // accounts
       o("accounts", "idle_retire_s", live, AT(accounts.idle_retire_s),
@@ -333,7 +348,7 @@ const std::vector<option<config>>& server_options() {
           .in("bytes", mib, 1'024 * gib),
       o("storage", "memtable_bytes_max", at_restart, AT(storage.memtable_bytes_max),
         "Written data of each database that waits in memory for a file; up to twice that under load. More: fewer and "
-        "larger files.")
+        "larger files; less: less memory.")
           .in("bytes", mib, 16 * gib),
       o("storage", "writer_queue_bytes_max", at_restart, AT(storage.writer_queue_bytes_max),
         "Changes that wait for the disk; beyond, they are refused with resource-constraint. More: longer bursts; less: "
@@ -347,7 +362,8 @@ const std::vector<option<config>>& server_options() {
         "crash.")
           .in("bytes", mib, 64 * gib),
       o("storage", "reads_waiting_max", at_restart, AT(storage.reads_waiting_max),
-        "Reads from disk that wait; beyond, they fail and the client is told to try later.")
+        "Reads from disk that wait; beyond, they fail and the client is told to try later. More: bigger storms of "
+        "sign-ins are served, if late; less: overload is told sooner.")
           .in("reads", 64, 10'000'000),
       o("storage", "free_bytes_min", live, AT(storage.free_bytes_min),
         "Below so much free space on the data folder's disk all durable work is refused with resource-constraint, "
@@ -389,7 +405,7 @@ const std::vector<option<config>>& server_options() {
         "rotated."),
       o("log", "queue_events_max", at_restart, AT(log.queue_events_max),
         "Events that wait for a slow terminal or disk; beyond, they are dropped and counted: no actor waits for the "
-        "log.")
+        "log. More: longer bursts are logged whole; less: they take less memory.")
           .in("events", 64, 10'000'000),
   };
   return table;
@@ -414,28 +430,38 @@ const std::vector<option<host_config>>& host_options() {
       o("anonymous", live, HOST_AT(anonymous),
         "Whether anybody may come in without an account (SASL ANONYMOUS, XEP-0175). Best on a host of its own."),
       o("tells_version", live, HOST_AT(tells_version),
-        "Whether the host answers what software of which version it runs (XEP-0092)."),
+        "Whether the host answers what software of which version it runs (XEP-0092). true: who helps knows what to "
+        "look for; false: an attacker has to guess."),
       o("resources_max", live, HOST_AT(resources_max),
         "Sessions of one account at a time. More: more devices; less: a stolen password fans out less.")
           .in("sessions", 1, 1'000),
       o("roster_items_max", live, HOST_AT(roster_items_max),
-        "Contacts of one account. Each costs some 100 bytes while the account is in memory, and a probe at each "
-        "sign-in.")
+        "Contacts of one account. More: each costs some 100 bytes while the account is in memory, and a probe at "
+        "each sign-in; less: few have so many.")
           .in("contacts", 0, 100'000),
       o("offline_messages_max", live, HOST_AT(offline_messages_max),
-        "Messages that wait for one account (XEP-0160); beyond, senders get service-unavailable. 0: none are kept.")
+        "Messages that wait for one account (XEP-0160); beyond, senders get service-unavailable. 0: none are kept. "
+        "More: longer absences lose nothing; less: an account that nobody reads takes less disk.")
           .in("messages", 0, 1'000'000),
-      o("offline_bytes_max", live, HOST_AT(offline_bytes_max), "Their size together.").in("bytes", 0, 16 * gib),
+      o("offline_bytes_max", live, HOST_AT(offline_bytes_max), "Their size together. More and less: as above.")
+          .in("bytes", 0, 16 * gib),
       o("offline_expiry_days", live, HOST_AT(offline_expiry_days),
-        "Older ones are not delivered, and give way when the next one comes for the account; 0: never.")
+        "Older ones are not delivered, and give way when the next one comes for the account; 0: never. More: longer "
+        "absences lose nothing; less: nobody gets what has long been over, and the disk has more room.")
           .in("days", 0, 36'500),
-      o("vcard_bytes_max", live, HOST_AT(vcard_bytes_max), "One vCard (XEP-0054), avatar included.")
+      o("vcard_bytes_max", live, HOST_AT(vcard_bytes_max),
+        "One vCard (XEP-0054), avatar included. More: bigger pictures; less: smaller answers to all who ask, and "
+        "less disk.")
           .in("bytes", kib, mib),
-      o("private_xml_bytes_max", live, HOST_AT(private_xml_bytes_max), "One element of private XML storage (XEP-0049).")
+      o("private_xml_bytes_max", live, HOST_AT(private_xml_bytes_max),
+        "One element of private XML storage (XEP-0049). More: clients keep more settings and bookmarks here; less: "
+        "less disk.")
           .in("bytes", kib, mib),
-      o("private_xml_elements_max", live, HOST_AT(private_xml_elements_max), "Such elements of one account.")
+      o("private_xml_elements_max", live, HOST_AT(private_xml_elements_max),
+        "Such elements of one account. More and less: as above.")
           .in("elements", 0, 100'000),
-      o("blocklist_items_max", live, HOST_AT(blocklist_items_max), "Addresses that one account blocks (XEP-0191).")
+      o("blocklist_items_max", live, HOST_AT(blocklist_items_max),
+        "Addresses that one account blocks (XEP-0191). More: longer lists; less: less memory for each account in it.")
           .in("addresses", 0, 100'000),
       o("abuse_addresses", live, HOST_AT(abuse_addresses), "Whom to tell about abuse, as URIs, shown by XEP-0157.")
           .when(check_uri),

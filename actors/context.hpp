@@ -106,8 +106,8 @@ struct server_context {
   other_hosts elsewhere;
   strangers unauthenticated;
   known_capabilities capabilities;
-  throttle sign_ins;      ///< Failures, by account and by address.
-  throttle registrations; ///< By address.
+  throttle sign_ins;      ///< Failures, by account and by `address::limit_text`.
+  throttle registrations; ///< By `address::limit_text`.
 
   /// A plain call for each stanza, so it looks nothing up under a lock: hosts come and go with a restart only.
   bool is_own_domain(std::string_view domain) const noexcept {

@@ -249,13 +249,8 @@ result<void> server::open_store(const config& options, const cluster::identity& 
     else
       log::info("storage.recovered", {});
   });
-  if (identity.is_member()) {
-#ifdef TROUPE_WITHOUT_RAFT
-    return error{errc::bad_request, "this build knows no clusters: there was no libraft when it was made"};
-#else
+  if (identity.is_member())
     context_->node = std::make_shared<cluster_node>(*context_, identity, std::move(groups));
-#endif
-  }
   for (auto i = 0u; i < storage.shards && !identity.is_member(); ++i)
     context_->replicas.push_back(std::make_unique<lone_replica>(shard_id(i), *context_->storage));
   auto secret = load_secret(options.server.data_folder);
@@ -308,11 +303,9 @@ result<void> server::start_actors(const config& options) {
     if (auto bound = bind(options.listen.c2s_tls, true); !bound)
       return bound;
 
-#ifndef TROUPE_WITHOUT_RAFT
   if (context.node)
     if (auto started = context.node->start(*system_, options, *reactors_.front()); !started)
       return started;
-#endif
   for (auto i = std::size_t{0}; i < reactors_.size(); ++i)
     reactors_[i]->start("reactor");
 
@@ -351,7 +344,6 @@ result<void> server::start_actors(const config& options) {
   // A client that is let in before its account has a shard would be turned away.
   top.push_back(below("shards", std::move(shards), {}));
   top.back().comes_first = true;
-#ifndef TROUPE_WITHOUT_RAFT
   if (context.node) {
     top.push_back({"coordinator", [&context](supervisor& s) {
                      auto made = caf::actor_cast<caf::strong_actor_ptr>(
@@ -360,7 +352,6 @@ result<void> server::start_actors(const config& options) {
                      return made;
                    }});
   }
-#endif
   top.push_back({"sessions", [sessions](supervisor& s) {
                    *sessions = caf::actor_cast<caf::strong_actor_ptr>(s.system().spawn<supervisor>(
                        s.self_ptr(), actor_kind::supervisor, "sessions", std::vector<child>{}));
@@ -497,14 +488,12 @@ void server::stop() {
   }
   if (!context_ || !root_)
     return;
-#ifndef TROUPE_WITHOUT_RAFT
   if (auto& node = context_->node) {
     auto until = std::chrono::steady_clock::now() + hand_over_max;
     node->hands_over = true;
     while (node->shards_led.load() != 0 && std::chrono::steady_clock::now() < until)
       std::this_thread::sleep_for(std::chrono::milliseconds{10});
   }
-#endif
   for (auto& one : listeners_)
     caf::anon_send(caf::actor_cast<listener_actor>(one), msg::stop_accepting{});
   // Every session, bound or not, says goodbye and lets its peer close. The registry knows nobody who is still silent.
@@ -547,10 +536,8 @@ server::~server() {
   stop();
   if (system_)
     system_->await_all_actors_done(); // Until then shells may ask for anything below.
-#ifndef TROUPE_WITHOUT_RAFT
   if (context_ && context_->node)
     context_->node->end();
-#endif
   remote_runs_ = nullptr;
   backend_ = nullptr;
   root_ = nullptr;

@@ -235,7 +235,7 @@ std::chrono::milliseconds session::carry_out_one(act::register_account& x) {
   };
   if (options.sign_in.registrations_per_address_per_hour != 0 &&
       !(options.listen.loopback_is_exempt && peer_.is_loopback()) &&
-      server_.registrations.note(peer_.host_text(), now_ms(), 3'600'000) >
+      server_.registrations.note(peer_.limit_text(), now_ms(), 3'600'000) >
           options.sign_in.registrations_per_address_per_hour) {
     registered(errc::resource_constraint);
     return {};
@@ -270,7 +270,7 @@ std::chrono::milliseconds session::carry_out_one(act::rejected& x) {
     auto memory = std::int64_t(o.backoff_memory_s) * 1000;
     failures = server_.sign_ins.note(attempts_on(x.account), now, memory);
     if (!(live->options.listen.loopback_is_exempt && peer_.is_loopback())) // there a proxy may speak for everybody
-      failures = std::max(failures, server_.sign_ins.note(peer_.host_text(), now, memory));
+      failures = std::max(failures, server_.sign_ins.note(peer_.limit_text(), now, memory));
   }
   auto address = peer_.host_text();
   log::fields with = {{"account", x.account.text()},
@@ -299,7 +299,7 @@ std::chrono::milliseconds session::carry_out_one(act::authenticated& x) {
 
 /// Under which attempts on an account are counted: one address does not make others wait.
 std::string session::attempts_on(const jid& account) const {
-  return std::string{account.text()} + ' ' + std::string{peer_.host_text()};
+  return std::string{account.text()} + ' ' + peer_.limit_text();
 }
 
 std::chrono::milliseconds session::carry_out_one(act::bind& x) {

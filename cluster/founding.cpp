@@ -154,18 +154,6 @@ result<std::optional<state>> load_agreed(const std::filesystem::path& data_folde
   return std::optional{*std::move(read)};
 }
 
-#ifdef TROUPE_WITHOUT_RAFT
-
-result<founded> found(const new_node&, const std::vector<std::string>&) {
-  return refused("this build knows no clusters: there was no libraft when it was made");
-}
-
-result<joined> join_cluster(const new_node&, const join_order&) {
-  return refused("this build knows no clusters: there was no libraft when it was made");
-}
-
-#else
-
 namespace {
 
 /// Holds the store from here on: no server starts meanwhile.
@@ -374,7 +362,5 @@ result<joined> join_cluster(const new_node& how, const join_order& x) {
     return refused(saved.why());
   return answer;
 }
-
-#endif
 
 } // namespace xmpp::cluster

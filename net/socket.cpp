@@ -1,5 +1,6 @@
 #include "net/socket.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
@@ -102,6 +103,14 @@ std::uint64_t address::limit_key() const noexcept {
     key = key << 8 | bytes_[static_cast<std::size_t>(i)];
   // 0:ffff::/32 is reserved, so no IPv6 network shares a key with an IPv4 address.
   return family_ == 4 ? key | std::uint64_t{0xffff} << 32 : key;
+}
+
+std::string address::limit_text() const {
+  if (family_ != 6)
+    return host_text();
+  auto network = *this;
+  std::fill(network.bytes_.begin() + 8, network.bytes_.end(), std::uint8_t{0});
+  return network.host_text() + "/64";
 }
 
 unsigned address::to_sockaddr(void* storage) const noexcept {

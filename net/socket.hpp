@@ -57,6 +57,8 @@ public:
   std::string text() const;
   /// What limits per address count by: the whole IPv4 address, or the first 64 bits of an IPv6 one.
   std::uint64_t limit_key() const noexcept;
+  /// The same to read: `192.0.2.1` or `2001:db8::/64`.
+  std::string limit_text() const;
   /// Fills a `sockaddr_storage` and returns the length in use.
   unsigned to_sockaddr(void* storage) const noexcept;
 

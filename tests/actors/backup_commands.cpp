@@ -129,7 +129,6 @@ BOOST_AUTO_TEST_CASE(what_a_lone_server_has_is_backed_up_and_restored_elsewhere)
   other.add("nurse"); // It goes on.
 }
 
-#ifndef TROUPE_WITHOUT_RAFT
 BOOST_AUTO_TEST_CASE(a_restored_server_founds_a_cluster_and_a_members_folder_takes_no_backup) {
   auto first = lone_server{};
   first.add("romeo");
@@ -155,7 +154,6 @@ BOOST_AUTO_TEST_CASE(a_restored_server_founds_a_cluster_and_a_members_folder_tak
   BOOST_TEST(other.run({"restore", file}) == 1);
   BOOST_TEST(other.complains("mv " + (other.folder() / "cluster").string()), other.complained);
 }
-#endif
 
 BOOST_AUTO_TEST_CASE(a_folder_gets_one_by_the_name_of_the_moment) {
   auto here = lone_server{};

@@ -2,6 +2,9 @@
 
 #include "actors/store_accounts.hpp"
 #include "net/certificate.hpp"
+#include "persistence/accounts.hpp"
+#include "persistence/store.hpp"
+#include "protocol/sasl.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -11,6 +14,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <netinet/in.h>
 #include <pty.h>
 #include <sstream>
@@ -81,6 +85,15 @@ std::string contents(const std::filesystem::path& file) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
+/// By their names in that folder.
+std::map<std::string, std::string> files_in(const std::filesystem::path& folder) {
+  auto out = std::map<std::string, std::string>{};
+  for (auto& one : std::filesystem::recursive_directory_iterator{folder})
+    if (one.is_regular_file())
+      out[one.path().lexically_relative(folder).string()] = contents(one.path());
+  return out;
+}
+
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(commands, command_line)
@@ -96,6 +109,33 @@ BOOST_AUTO_TEST_CASE(a_first_certificate_names_domains_by_their_a_labels) {
   std::ofstream{data / "troupe.conf", std::ios::app} << listens();
   BOOST_TEST(run({"check", "--quiet", "--config", (data / "troupe.conf").string()}) == 0, output);
   BOOST_TEST(output.find("is not for") == std::string::npos, output);
+}
+
+BOOST_AUTO_TEST_CASE(a_second_set_up_leaves_everything_as_the_first_made_it) {
+  auto data = folder / "data";
+  auto file = make({"localhost"});
+  BOOST_TEST(output.find("    address   admin@localhost\n") != std::string::npos, output);
+  auto at = output.find("    password  ");
+  BOOST_REQUIRE(at != std::string::npos);
+  auto password = output.substr(at + 14, output.find('\n', at) - at - 14);
+  BOOST_TEST(contents(file).find("registration = \"loopback\"\n") != std::string::npos, contents(file));
+  auto made = files_in(data);
+  for (auto name : {"troupe.conf", "certificate.pem", "key.pem"})
+    BOOST_TEST(made.count(name) == 1u, name);
+  make({"localhost"});
+  BOOST_TEST(output == "troupe: " + file + " is there already, nothing to set up\n");
+  BOOST_TEST((files_in(data) == made));
+  auto options = load_config(file);
+  BOOST_REQUIRE(options.has_value());
+  auto where = store_options{};
+  where.folder = data / "store";
+  where.shard_count = options->storage.shards;
+  auto admin = *jid::parse("admin@localhost");
+  auto opened = *store::open(where);
+  auto stored = *accounts::find(opened->view(tier::disk), {shard_of(admin.bare_text(), where.shard_count), admin});
+  BOOST_REQUIRE(stored.has_value());
+  BOOST_TEST(sasl::check_password(password, *sasl::decode(stored->credentials)));
+  BOOST_TEST(!sasl::check_password(password + "x", *sasl::decode(stored->credentials)));
 }
 
 BOOST_AUTO_TEST_CASE(a_check_ends_with_0_when_all_is_well_and_with_1_when_something_is_wrong) {

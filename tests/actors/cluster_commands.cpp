@@ -130,8 +130,6 @@ BOOST_AUTO_TEST_CASE(what_no_other_node_could_reach_is_no_address) {
              std::string::npos);
 }
 
-#ifndef TROUPE_WITHOUT_RAFT
-
 // -- init ------------------------------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(an_init_makes_a_cluster_and_says_what_comes_next) {
@@ -246,7 +244,5 @@ BOOST_AUTO_TEST_CASE(a_join_that_can_not_be_says_why_and_leaves_the_node_alone) 
   BOOST_TEST(aut.run({"user", "list"}) == 0, aut.complained);
   BOOST_TEST(aut.said == "romeo@localhost\n");
 }
-
-#endif
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -109,6 +109,9 @@ BOOST_AUTO_TEST_CASE(a_value_out_of_range_is_told_with_the_range) {
              "line 4: sign_in.scram_iterations = 100 is not between 4096 and 10000000 iterations");
   BOOST_TEST(complaint(one_host + "[c2s]\noutput_bytes_max = -1\n") ==
              "line 4: c2s.output_bytes_max = -1 is not between 65536 and 1073741824 bytes");
+  for (std::string name : {"stanza_bytes_max", "unauthenticated_bytes_max"}) // RFC 6120, 13.12
+    BOOST_TEST(complaint(one_host + "[c2s]\n" + name + " = 9999\n")
+                   .starts_with("line 4: c2s." + name + " = 9999 is not between 10000 and "));
   BOOST_TEST(complaint(one_host + "[c2s]\nconflict = \"replac\"\n") ==
              "line 4: c2s.conflict = \"replac\" is not one of \"replace\", \"refuse\", \"rename\"; the nearest is "
              "\"replace\"");
@@ -236,6 +239,17 @@ BOOST_AUTO_TEST_CASE(the_example_in_the_repository_is_the_generated_one) {
   if (std::getenv("TROUPE_REGENERATE")) // after a change of the table
     std::ofstream{path} << example_config();
   BOOST_TEST((file_text(path) == example_config()), "TROUPE_REGENERATE=1 writes examples/troupe.conf anew");
+}
+
+BOOST_AUTO_TEST_CASE(every_number_is_explained_with_what_more_or_less_of_it_costs) {
+  auto look_at = [](auto& options) {
+    for (auto& one : options)
+      if (!one.unit.empty())
+        BOOST_TEST((one.doc.find("More") != one.doc.npos || one.doc.find("Less") != one.doc.npos),
+                   one.section << '.' << one.name << ": " << one.doc);
+  };
+  look_at(server_options());
+  look_at(host_options());
 }
 
 BOOST_AUTO_TEST_CASE(the_example_says_nothing_but_the_defaults) {

@@ -1,5 +1,7 @@
 #include "actors/log.hpp"
 
+#include "tests/actors/environment.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
@@ -9,11 +11,13 @@
 #include <fcntl.h>
 #include <fstream>
 #include <mutex>
+#include <pty.h>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
 using namespace xmpp;
+using xmpp::test::environment;
 
 namespace {
 
@@ -69,6 +73,31 @@ struct folder {
   ~folder() { std::filesystem::remove_all(path); }
   std::filesystem::path path;
 };
+
+/// One event, with that as standard error.
+void log_to(int fd, log::options with) {
+  auto before = ::dup(STDERR_FILENO);
+  ::dup2(fd, STDERR_FILENO);
+  log::start(std::move(with));
+  log::info("test.event", {{"a", 1}});
+  log::stop();
+  log::set_level("*", log_level::warning);
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+}
+
+/// What a terminal shows of it.
+std::string logged_on_terminal(log::options with) {
+  auto master = -1, slave = -1;
+  BOOST_REQUIRE(::openpty(&master, &slave, nullptr, nullptr, nullptr) == 0);
+  log_to(slave, std::move(with));
+  ::close(slave);
+  auto out = std::string{};
+  for (char byte; ::read(master, &byte, 1) == 1;)
+    out += byte;
+  ::close(master);
+  return out;
+}
 
 } // namespace
 
@@ -180,6 +209,47 @@ BOOST_AUTO_TEST_CASE(lines_of_many_threads_stay_whole) {
     BOOST_REQUIRE(std::sscanf(line.c_str(), "<6>test.event thread=%d i=%d", &thread, &i) == 2);
     BOOST_REQUIRE(next.at(static_cast<std::size_t>(thread))++ == i); // in each thread's order
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_terminal_gets_text_with_colours_unless_they_are_not_wanted) {
+  auto journal = environment{"JOURNAL_STREAM", nullptr};
+  for (auto coloured : {true, false}) {
+    auto colours = environment{"NO_COLOR", coloured ? nullptr : "1"};
+    auto line = logged_on_terminal({});
+    BOOST_TEST(line.find("test.event") != line.npos, line);
+    BOOST_TEST((line.find("\x1b[32minfo") != line.npos) == coloured, line);
+    BOOST_TEST((line.find("Z info    test.event") != line.npos) != coloured, line);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_journal_gets_priorities_and_what_is_no_terminal_json) {
+  auto here = folder{};
+  auto path = here.path / "stream";
+  auto stream = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  struct stat it {};
+  BOOST_REQUIRE(::fstat(stream, &it) == 0);
+  auto logged = [&](const char* journal_stream, log::options with = {}) {
+    auto journal = environment{"JOURNAL_STREAM", journal_stream};
+    BOOST_REQUIRE(::ftruncate(stream, 0) == 0);
+    BOOST_REQUIRE(::lseek(stream, 0, SEEK_SET) == 0);
+    log_to(stream, with);
+    return file_text(path);
+  };
+  auto its = std::to_string(it.st_dev) + ":" + std::to_string(it.st_ino);
+  auto others = std::to_string(it.st_dev) + ":" + std::to_string(it.st_ino + 1); // of a parent, inherited
+  BOOST_TEST(logged(its.c_str()) == "<6>test.event a=1\n");
+  BOOST_TEST(logged(others.c_str()).starts_with("{\"time\":"));
+  BOOST_TEST(logged(nullptr).starts_with("{\"time\":"));
+  BOOST_TEST(logged(its.c_str(), {.format = log_format::json}).starts_with("{\"time\":"));
+  auto text = logged(its.c_str(), {.format = log_format::text});
+  BOOST_TEST(text.ends_with("Z info    test.event               a=1\n"), text);
+  ::close(stream);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_gets_json_also_when_there_is_a_terminal) {
+  auto here = folder{};
+  BOOST_TEST(logged_on_terminal({.file = here.path / "troupe.log"}) == "");
+  BOOST_TEST(file_text(here.path / "troupe.log").starts_with("{\"time\":"));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_is_appended_to_and_opened_anew_when_it_was_moved) {

@@ -1,5 +1,6 @@
 #include "actors/session.hpp"
 
+#include "actors/hasher.hpp"
 #include "actors/metrics.hpp"
 #include "tests/actors/stand_ins.hpp"
 
@@ -51,31 +52,50 @@ public:
   net::address peer() const override { return {}; }
 };
 
-struct one_stream : server_fixture {
+/// Clients come in the clear, one at a time.
+struct session_fixture : server_fixture {
   std::shared_ptr<shard_history> shard = std::make_shared<shard_history>();
   std::shared_ptr<slow_client> client = std::make_shared<slow_client>();
   std::shared_ptr<stream_control> control = std::make_shared<stream_control>();
-  const std::size_t others = registry::instance().count(actor_kind::session);
   session_actor it;
 
-  one_stream() {
+  session_fixture() {
     server.route.set(0, system().spawn(remembering_shard, shard));
+    serves();
+  }
+  ~session_fixture() { leaves(); }
+
+  /// By what stands in `options`.
+  void serves() {
+    configure();
     auto policy = std::make_shared<stream_policy>();
     policy->tls_required = false;
     policy->server_secret = "secret";
     auto home = stream_host{};
     home.name = "example.com";
     home.mechanisms = {sasl::mechanism::anonymous, sasl::mechanism::scram_sha_1};
+    home.registers = true;
     policy->hosts = {home};
     auto live = std::make_shared<live_settings>(*server.live());
     live->streams = policy;
     server.swap_live(live);
   }
-  ~one_stream() {
+  void leaves() {
     if (it)
-      ends(it, caf::exit_reason::kill);
+      ends(std::exchange(it, nullptr), caf::exit_reason::kill);
   }
 
+  void comes(const net::address& from = {}) {
+    begins(from);
+    opens();
+  }
+  void begins(const net::address& from = {}) {
+    leaves();
+    client->said.clear();
+    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server), control, from);
+    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
+    it = made;
+  }
   void opens() {
     auto header = stream_header{};
     header.to = "example.com";
@@ -86,14 +106,23 @@ struct one_stream : server_fixture {
     send(it, msg::stream_opened{header});
   }
   void says(const std::string& xml) { send(it, msg::received{*parse_stored(xml)}); }
-  void begins() {
-    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server), control, net::address{});
-    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
-    it = made;
+  bool is_told(std::string_view text) const { return client->said.find(text) != std::string::npos; }
+  void guesses_password_of(const std::string& name) {
+    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>" +
+         sasl::base64_encode("n,,n=" + name + ",r=abc") + "</auth>");
+    if (is_told("challenge"))
+      says("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" + sasl::base64_encode("c=biws,r=abc,p=") +
+           "</response>");
   }
+};
+
+struct one_session : session_fixture {
+  const std::size_t others = registry::instance().count(actor_kind::session);
+
+  one_session() { signs_in(); }
+
   void signs_in() {
-    begins();
-    opens();
+    comes();
     says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'>=</auth>");
     opens();
     says("<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
@@ -120,13 +149,9 @@ struct one_stream : server_fixture {
   }
 };
 
-struct one_session : one_stream {
-  one_session() { signs_in(); }
-};
-
 } // namespace
 
-BOOST_FIXTURE_TEST_CASE(what_a_stranger_puts_behind_starttls_is_never_heard, one_stream) { // RFC 6120, 5.4.3.3
+BOOST_FIXTURE_TEST_CASE(what_a_stranger_puts_behind_starttls_is_never_heard, session_fixture) { // RFC 6120, 5.4.3.3
   begins();
   metrics::instance().connections_open.fetch_add(1);
   auto reader = stream_reader{server, it, control};
@@ -154,30 +179,6 @@ BOOST_FIXTURE_TEST_CASE(what_a_stranger_puts_behind_starttls_is_never_heard, one
 }
 
 BOOST_FIXTURE_TEST_SUITE(a_session, one_session)
-
-BOOST_AUTO_TEST_CASE(keeps_no_capabilities_alive_that_the_server_has_forgotten) {
-  auto info = [](const std::string& feature) {
-    return "<query xmlns='http://jabber.org/protocol/disco#info'><feature var='" + feature + "'/></query>";
-  };
-  auto ver = *caps_ver(*parse_stored(info("urn:a")));
-  says("<presence xmlns='jabber:client'><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:n' ver='" +
-       ver + "'/></presence>");
-  auto id = client->said.substr(client->said.rfind(" id='") + 5);
-  says("<iq xmlns='jabber:client' type='result' to='example.com' id='" + id.substr(0, id.find('\'')) + "'>" +
-       info("urn:a") + "</iq>");
-  auto is_known = [&] {
-    for (auto& [name, value] : asks<msg::description>(it, msg::describe{})->value->fields)
-      if (name == "features of the client")
-        return value == "1, verified";
-    return false;
-  };
-  BOOST_TEST(is_known());
-  for (auto i = 0; i < 300; ++i) { // more than it keeps
-    auto other = *parse_stored(info(std::to_string(i) + std::string(15'000, 'x')));
-    BOOST_REQUIRE(server.capabilities.add(other, "sha-1", *caps_ver(other)).has_value());
-  }
-  BOOST_TEST(!is_known());
-}
 
 BOOST_AUTO_TEST_CASE(says_when_a_page_has_gone_out) {
   BOOST_TEST(is_sent_page()->value.has_value());
@@ -280,23 +281,14 @@ BOOST_AUTO_TEST_CASE(leaves_nothing_behind_whatever_ends_it_while_a_page_goes_ou
 }
 
 BOOST_AUTO_TEST_CASE(nobody_waits_for_attempts_that_could_not_be_judged) { // As while nobody leads its account's shard.
-  ends(it, caf::exit_reason::kill);
   auto failures_when = [&](errc lookup_failure) {
     shard->lookup_failure = lookup_failure;
     shard->has_account = false;
-    auto made = system().spawn<xmpp::session>(caf::strong_actor_ptr{parent}, std::ref(server),
-                                              std::make_shared<stream_control>(), net::address{});
-    static_cast<xmpp::session&>(*caf::actor_cast<caf::abstract_actor*>(made)).set_transport(client);
-    it = made;
-    opens();
-    client->said.clear();
-    says("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>biwsbj1yb21lbyxyPWFiYw==</auth>");
-    if (client->said.find("challenge") != std::string::npos)
-      says("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>Yz1iaXdzLHI9YWJjLHA9</response>");
+    comes();
+    guesses_password_of("romeo");
     passes(1s);
-    BOOST_TEST(client->said.find("<failure") != std::string::npos, client->said);
-    ends(it, caf::exit_reason::kill);
-    return server.sign_ins.count("romeo@example.com " + net::address{}.host_text(), now_ms(), 600'000);
+    BOOST_TEST(is_told("<failure"), client->said);
+    return server.sign_ins.count("romeo@example.com " + net::address{}.limit_text(), now_ms(), 600'000);
   };
   BOOST_TEST(failures_when(errc::remote_server_timeout) == 0u);
   BOOST_TEST(failures_when(errc::none) == 1u);
@@ -314,6 +306,73 @@ BOOST_AUTO_TEST_CASE(gives_back_what_comes_late_when_its_account_has_let_go) { /
   settle();
   BOOST_TEST((shard->order == std::vector<std::string>{"detach", "1", "2", "has left"}));
   BOOST_TEST((shard->came_back == std::vector(2, server.session_number(it->id()))));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+// -- limits of addresses ----------------------------------------------------------------------------------------------
+
+namespace {
+
+struct newcomers : session_fixture {
+  newcomers() {
+    options.sign_in.backoff_after = 2;
+    options.sign_in.backoff_ms = 500;
+    options.sign_in.registrations_per_address_per_hour = 2;
+    serves();
+    shard->has_account = false;
+    server.hashers.set(0, system().spawn<hasher>(parent, 0u));
+  }
+  ~newcomers() { server.hashers.clear(); }
+
+  /// Whether somebody there who guesses the account's password waits for the answer.
+  bool waits(const std::string& address, const std::string& name) {
+    comes(*net::address::parse(address, 50'000));
+    guesses_password_of(name);
+    auto has_waited = !is_told("<failure");
+    passes(30s);
+    BOOST_TEST(is_told("<failure"), client->said);
+    return has_waited;
+  }
+  bool registers(const std::string& address, const std::string& name) {
+    comes(*net::address::parse(address, 50'000));
+    says("<iq xmlns='jabber:client' type='set' id='r'><query xmlns='jabber:iq:register'><username>" + name +
+         "</username><password>secret</password></query></iq>");
+    auto is_refused = is_told("resource-constraint");
+    BOOST_TEST((is_refused || is_told("type='result'")), client->said);
+    return !is_refused;
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(a_session_of_a_newcomer, newcomers)
+
+BOOST_AUTO_TEST_CASE(waits_when_passwords_of_several_accounts_are_guessed_from_its_address) {
+  BOOST_TEST(!waits("192.0.2.1", "romeo"));
+  BOOST_TEST(!waits("192.0.2.1", "juliet"));
+  BOOST_TEST(waits("192.0.2.1", "nurse"));
+  BOOST_TEST(!waits("192.0.2.2", "nurse"));
+}
+
+BOOST_AUTO_TEST_CASE(waits_when_passwords_are_guessed_from_its_ipv6_network) {
+  BOOST_TEST(!waits("2001:db8::1", "romeo"));
+  BOOST_TEST(!waits("2001:db8::ffff:2", "romeo"));
+  BOOST_TEST(server.sign_ins.count("romeo@example.com 2001:db8::/64", now_ms(), 600'000) == 2u);
+  BOOST_TEST(waits("2001:db8::3", "romeo"));
+  BOOST_TEST(waits("2001:db8::4", "juliet"));
+  BOOST_TEST(!waits("2001:db8:0:1::1", "romeo"));
+}
+
+BOOST_AUTO_TEST_CASE(registers_so_often_from_one_address_or_ipv6_network) {
+  BOOST_TEST(registers("192.0.2.1", "romeo"));
+  BOOST_TEST(registers("192.0.2.1", "juliet"));
+  BOOST_TEST(!registers("192.0.2.1", "nurse"));
+  BOOST_TEST(registers("192.0.2.2", "nurse"));
+  BOOST_TEST(registers("2001:db8::1", "tybalt"));
+  BOOST_TEST(registers("2001:db8::ffff:2", "mercutio"));
+  BOOST_TEST(!registers("2001:db8::3", "benvolio"));
+  BOOST_TEST(registers("2001:db8:0:1::1", "benvolio"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

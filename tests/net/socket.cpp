@@ -71,6 +71,10 @@ BOOST_AUTO_TEST_CASE(limits_count_ipv4_addresses_and_ipv6_networks) {
   BOOST_TEST(known("192.0.2.1", 1).limit_key() == known("192.0.2.1", 2).limit_key());
   BOOST_TEST(known("2001:db8::1").limit_key() == known("2001:db8::ffff:1").limit_key());
   BOOST_TEST(known("2001:db8:0:1::1").limit_key() != known("2001:db8:0:2::1").limit_key());
+  BOOST_TEST(known("192.0.2.1").limit_text() == "192.0.2.1");
+  BOOST_TEST(known("2001:db8::ffff:1").limit_text() == "2001:db8::/64");
+  BOOST_TEST(known("2001:db8:0:1::1").limit_text() == "2001:db8:0:1::/64");
+  BOOST_TEST(address{}.limit_text() == "unknown");
 }
 
 BOOST_AUTO_TEST_CASE(an_ipv4_address_mapped_into_ipv6_is_ipv4) {

@@ -1,6 +1,7 @@
 // What administrators do to a running server: by the shell, by the command line, by a signal.
 #include "net/certificate.hpp"
 #include "tests/fixtures/client.hpp"
+#include "tests/fixtures/service_manager.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -9,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 using namespace xmpp::test;
@@ -292,6 +294,20 @@ BOOST_AUTO_TEST_CASE(after_a_hangup_the_log_says_what_changed_and_what_needs_a_r
   BOOST_TEST(!has(said, "config.refused"));
   BOOST_CHECK_THROW(registers(here, "juliet"), failure); // what is live counts at once
   romeo.ping();
+}
+
+BOOST_AUTO_TEST_CASE(the_service_manager_hears_of_the_start_a_hangup_and_the_end) { // systemd's Type=notify
+  auto name = "@troupe-test-" + std::to_string(::getpid());
+  auto it = service_manager{name};
+  auto here = server{{.environment = {{"NOTIFY_SOCKET", name}}}};
+  if (here.is_peer())
+    return;
+  BOOST_TEST(it.hears() == "READY=1");
+  here.reload();
+  BOOST_TEST(it.hears().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+  BOOST_TEST(it.hears() == "READY=1");
+  BOOST_TEST(here.stop() == 0);
+  BOOST_TEST(it.has_heard() == "STOPPING=1");
 }
 
 BOOST_AUTO_TEST_CASE(a_hangup_takes_an_expired_certificate_and_says_so) {
