@@ -50,7 +50,7 @@ void session::received(const element& x) {
   if (!read->from.empty() && read->from != full_ && read->from.text() != full_.bare_text())
     return end(errc::invalid_from);
   read->from = full_;
-  if (!lang_.empty() && read->lang().empty()) // RFC 6120, 8.1.5
+  if (!lang_.empty() && !read->tree.attribute("lang", ns::xml)) // RFC 6120, 8.1.5
     *read = read->with_lang(lang_);
   remove_forgeries(*read);
   trace::note(trace::station::received, "session", full_, *read);

@@ -108,8 +108,6 @@ void copy_attributes(xml::builder& out, const element& tree) {
     if (x.ns.empty()) {
       if (x.name != "from" && x.name != "to")
         out.attribute(x.name, x.value);
-    } else if (x.ns == ns::xml && x.name == "lang") {
-      out.lang(x.value);
     } else {
       out.attribute(x.name, x.ns, x.value);
     }

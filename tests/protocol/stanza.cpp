@@ -255,6 +255,9 @@ BOOST_AUTO_TEST_CASE(a_changed_copy_keeps_language_and_foreign_attributes) {
   auto x = stanza{tree, {}, {}}.with_child(xml::builder{"x", "urn:example"}.finish());
   BOOST_TEST(x.lang() == "fr");
   BOOST_TEST((x.tree.attribute("a", "urn:example") == std::string_view{"b"}));
+  tree = client("message").attribute("lang", ns::xml, "").finish(); // of no language
+  x = stanza{tree, {}, {}}.with_child(xml::builder{"x", "urn:example"}.finish());
+  BOOST_TEST((x.tree.attribute("lang", ns::xml) == std::string_view{""}));
 }
 
 BOOST_AUTO_TEST_CASE(times_are_utc_with_milliseconds) { // XEP-0082
