@@ -153,7 +153,7 @@ result<stanza> stanza::parse(const element& tree) {
     if (auto text = tree.attribute(name)) {
       auto parsed = jid::parse(*text);
       if (!parsed)
-        return errc::jid_malformed;
+        return address == &result.from ? errc::invalid_from : errc::jid_malformed;
       *address = *std::move(parsed);
     }
   }

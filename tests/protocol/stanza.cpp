@@ -125,7 +125,8 @@ BOOST_AUTO_TEST_CASE(other_elements_are_no_stanzas) {
 BOOST_AUTO_TEST_CASE(malformed_addresses_are_refused) {
   BOOST_TEST((code_of(client("message").attribute("to", "@capulet.lit").finish()) == errc::jid_malformed));
   BOOST_TEST((code_of(client("message").attribute("to", "").finish()) == errc::jid_malformed));
-  BOOST_TEST((code_of(client("message").attribute("from", "a@b@c/").finish()) == errc::jid_malformed));
+  BOOST_TEST((code_of(client("message").attribute("from", "a@b@c/").finish()) == errc::invalid_from));
+  BOOST_TEST((code_of(client("message").attribute("from", "").finish()) == errc::invalid_from));
 }
 
 // -- writing --
