@@ -41,16 +41,20 @@ void session::received(const element& x) {
     return end(errc::unsupported_stanza_type);
   auto read = stanza::parse(x);
   if (!read) {
-    if (read.code() == errc::unsupported_stanza_type)
-      return end(errc::unsupported_stanza_type);
-    auto asked = stanza{x, full_, jid::from_prepared(full_.domain())};
-    return refuse(asked, read.code());
+    if (read.code() == errc::unsupported_stanza_type || read.code() == errc::invalid_from)
+      return end(read.code());
+    auto to = jid{};
+    if (auto text = x.attribute("to")) {
+      auto parsed = jid::parse(*text);
+      to = parsed ? *parsed : jid::from_prepared(full_.domain()); // else there is nobody to speak for
+    }
+    return refuse({x, full_, to}, read.code());
   }
   // RFC 6120, 8.1.2.1: a client may name itself, in full or bare; anybody else is a lie.
   if (!read->from.empty() && read->from != full_ && read->from.text() != full_.bare_text())
     return end(errc::invalid_from);
   read->from = full_;
-  if (!lang_.empty() && read->lang().empty()) // RFC 6120, 8.1.5
+  if (!lang_.empty() && !read->tree.attribute("lang", ns::xml)) // RFC 6120, 8.1.5
     *read = read->with_lang(lang_);
   remove_forgeries(*read);
   trace::note(trace::station::received, "session", full_, *read);

@@ -189,6 +189,9 @@ result<std::int8_t> priority_of(const stanza& presence) {
   auto child = presence.child("priority", presence.tree.ns());
   if (!child)
     return std::int8_t{0};
+  for (auto other = child.next_sibling(); other; other = other.next_sibling())
+    if (other.is(child.name(), child.ns()))
+      return errc::bad_request; // which one is meant nobody knows
   auto text = child.text();
   auto digits = std::string_view{text};
   while (!digits.empty() && (digits.front() == ' ' || digits.front() == '\n' || digits.front() == '\t'))

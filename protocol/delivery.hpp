@@ -70,7 +70,7 @@ bool is_for_offline_store(const stanza& message);
 
 // -- presence (RFC 6121, 4) --
 
-/// Of a presence without a type: -128 to 127, 0 when there is none. Fails with `bad_request` (4.7.2.3).
+/// Of a presence without a type: -128 to 127, 0 when there is none. Fails with `bad_request` (4.7.2.3), also for two.
 result<std::int8_t> priority_of(const stanza& presence);
 
 /// What a session's presence without `to` leads to; `before` is the session as it was.

@@ -511,8 +511,8 @@ errc framer::fail_between(unsigned char byte) noexcept {
   auto is_utf_16 = byte == 0x00 || byte == 0xFE || byte == 0xFF;
   if (phase_ == phase::first_byte && is_utf_16)
     fail(errc::unsupported_encoding);
-  else
-    fail(phase_ == phase::content ? errc::bad_format : errc::not_well_formed);
+  else // below a space there is no character of XML but white space
+    fail(phase_ == phase::content && byte >= 0x20 ? errc::bad_format : errc::not_well_formed);
   return failure_;
 }
 

@@ -17,9 +17,9 @@ namespace xmpp {
 /// section inside an element (legal: RFC 6120, 11.1 does not forbid them) and no `<?` past the XML declaration, which
 /// only the very first byte of a stream may begin: `restricted_xml`; no entity but the five predefined and numeric
 /// ones: `restricted_xml`; size, depth and the number of attributes: `policy_violation`; nothing but white space
-/// between top-level elements: `bad_format`, and `not_well_formed` outside the stream; an encoding that is not UTF-8:
-/// `unsupported_encoding`; a stream that ends in its start tag, `<stream:stream/>`: `bad_format`; a start tag of a
-/// second stream, which would be an element without end: `unsupported_stanza_type`.
+/// between top-level elements: `bad_format`, and `not_well_formed` for controls and outside the stream; an encoding
+/// that is not UTF-8: `unsupported_encoding`; a stream that ends in its start tag, `<stream:stream/>`: `bad_format`; a
+/// start tag of a second stream, which would be an element without end: `unsupported_stanza_type`.
 ///
 /// What it lets pass, the parser judges: an element's name and attributes, whether end tags match, code points that XML
 /// forbids. The frames and the error are the same however the bytes are cut into pieces.

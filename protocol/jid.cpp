@@ -385,7 +385,24 @@ std::optional<std::string> prepare(std::string_view raw, Rules rules) {
 
 // -- domains --
 
-/// RFC 5892, 3, for code points that UTS 46 has mapped; `-` and the digits and small letters of ASCII are LDH.
+/// RFC 5895, 2: of what a user may write, letter case, width, composition and the ideographic full stop count for
+/// nothing. ICU would map much more, as UTS 46 does.
+bool map_as_written(text16& text) {
+  if (!map_width(text))
+    return false;
+  auto mapped = text16{};
+  for (std::int32_t i = 0; i < text.length(); i = text.moveIndex32(i, 1)) {
+    auto one = text16{text.char32At(i)}; // alone: a sigma at the end of a word is no exception
+    if (u_hasBinaryProperty(one.char32At(0), UCHAR_CHANGES_WHEN_NFKC_CASEFOLDED)) // else valid in capitals (Cherokee)
+      one.toLower(icu::Locale::getRoot());
+    mapped.append(one);
+  }
+  mapped.findAndReplace(u"\u3002", u".");
+  text = std::move(mapped);
+  return normalize(text);
+}
+
+/// RFC 5892, 3, for code points that are mapped already; `-` and the digits and small letters of ASCII are LDH.
 bool is_valid_in_label(const text16& label, std::int32_t at) {
   const auto c = label.char32At(at);
   if (auto listed = exception(c))
@@ -426,25 +443,31 @@ bool convert_name(Convert convert, const text16& from, text16& to) {
   return U_SUCCESS(failure) && (info.errors & ~UIDNA_ERROR_DOMAIN_NAME_TOO_LONG) == 0;
 }
 
+bool are_valid_labels(const text16& name) {
+  for (std::int32_t from = 0; from < name.length();) {
+    auto to = name.indexOf(u'.', from);
+    if (to < 0)
+      to = name.length();
+    const auto label = name.tempSubStringBetween(from, to);
+    for (std::int32_t i = 0; i < label.length(); i = label.moveIndex32(i, 1))
+      if (!is_valid_in_label(label, i))
+        return false;
+    from = to + 1;
+  }
+  return true;
+}
+
 bool domain_name(text16& text) {
   auto unicode = text16{};
-  if (!idna() || !convert_name(uidna_nameToUnicode, text, unicode))
+  if (!map_as_written(text) || !are_valid_labels(text) || !idna() || !convert_name(uidna_nameToUnicode, text, unicode))
     return false;
   if (unicode.endsWith(u".")) // RFC 7622, 3.2: one label separator at the end is dropped
     unicode.truncate(unicode.length() - 1);
   auto ascii = text16{}; // only here does ICU check the length of labels, and that none is empty
   if (unicode.isEmpty() || unicode.endsWith(u".") || !convert_name(uidna_nameToASCII, unicode, ascii))
     return false;
-  for (std::int32_t from = 0; from < unicode.length();) {
-    auto to = unicode.indexOf(u'.', from);
-    if (to < 0)
-      to = unicode.length();
-    const auto label = unicode.tempSubStringBetween(from, to);
-    for (std::int32_t i = 0; i < label.length(); i = label.moveIndex32(i, 1))
-      if (!is_valid_in_label(label, i))
-        return false;
-    from = to + 1;
-  }
+  if (!are_valid_labels(unicode)) // what A-labels stand for
+    return false;
   text = std::move(unicode);
   return true;
 }

@@ -201,7 +201,7 @@ using attributes = xercesc::RefVectorOf<xercesc::XMLAttr>;
 class open_parse final : private xercesc::SAX2XMLReaderImpl {
 public:
   open_parse(std::string_view content_ns, const stream_limits& limits, counting_memory& memory)
-      : SAX2XMLReaderImpl(&memory), limits_(limits), source_(feed_, &memory) {
+      : SAX2XMLReaderImpl(&memory), content_ns_(content_ns), limits_(limits), source_(feed_, &memory) {
     using xercesc::XMLUni;
     setProperty(XMLUni::fgXercesScannerName, const_cast<XMLCh*>(XMLUni::fgWFXMLScanner));
     auto low_water_mark = XMLSize_t{0}; // Else it waits for more than the element it has.
@@ -387,6 +387,7 @@ private:
     }
   }
 
+  const std::string_view content_ns_;
   const stream_limits& limits_;
   xercesc::DefaultHandler unused_;
   feed feed_;
@@ -535,6 +536,11 @@ void open_parse::start_header(const xercesc::XMLElementDecl& declared, const XML
       else if (name == "version")
         header_.version = value;
     }
+  }
+  if (header_.content_ns != content_ns_) {
+    header_.declarations.append(" xmlns='");
+    xml::append_escaped(header_.declarations, header_.content_ns);
+    header_.declarations.append("'");
   }
   header_.name = local_name(declared.getBaseName());
   end_tag_.assign("</").append(name_.convert(declared.getFullName())).append(">");

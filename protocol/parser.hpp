@@ -14,10 +14,10 @@ namespace xmpp {
 /// What a stream's start tag said.
 struct stream_header {
   std::string to, from, id, version, lang; ///< As written, unprepared; empty when missing.
-  std::string content_ns;                  ///< The default namespace: `jabber:client`.
+  std::string content_ns;                  ///< The default namespace: `jabber:client`; empty when there is none.
   std::string name, ns;                    ///< `stream`, and its namespace: the caller checks them.
-  /// Prefixes that elements of this stream may use besides `stream` and the default: `xmlns:a='x' ...`, escaped, in
-  /// source form; usually empty.
+  /// What holds for elements of this stream besides the prefix `stream` and the parser's own default namespace:
+  /// ` xmlns:a='x' xmlns='y'`, escaped, in source form; usually empty.
   std::string declarations;
 };
 

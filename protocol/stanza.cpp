@@ -108,8 +108,6 @@ void copy_attributes(xml::builder& out, const element& tree) {
     if (x.ns.empty()) {
       if (x.name != "from" && x.name != "to")
         out.attribute(x.name, x.value);
-    } else if (x.ns == ns::xml && x.name == "lang") {
-      out.lang(x.value);
     } else {
       out.attribute(x.name, x.ns, x.value);
     }
@@ -155,7 +153,7 @@ result<stanza> stanza::parse(const element& tree) {
     if (auto text = tree.attribute(name)) {
       auto parsed = jid::parse(*text);
       if (!parsed)
-        return errc::jid_malformed;
+        return address == &result.from ? errc::invalid_from : errc::jid_malformed;
       *address = *std::move(parsed);
     }
   }

@@ -43,7 +43,7 @@ public:
 
   /// Reads a client's element. An unknown type of message or presence reads as RFC 6121, 5.2.2 and 4.7.1 say (normal;
   /// `bad_request`). Fails with `unsupported_stanza_type` for another name, `bad_request` (an iq without a known type,
-  /// without an id, a get or set without exactly one child), `jid_malformed` (either address).
+  /// without an id, a get or set without exactly one child), `invalid_from` and `jid_malformed` (its addresses).
   static result<stanza> parse(const element& tree);
 
   std::string_view id() const noexcept { return tree.attribute_or_empty("id"); }

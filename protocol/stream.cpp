@@ -145,7 +145,9 @@ bool negotiation::waiting() const noexcept {
 
 /// Judges a header, and takes from it what counts (RFC 6120, 4.7, 4.8).
 errc negotiation::judge(const stream_header& header) {
-  if (header.ns != ns::stream || header.content_ns != ns::client)
+  // Without the content namespace as the default one, stanzas say theirs themselves (4.8.2 to 4.8.5).
+  if (header.ns != ns::stream ||
+      (header.content_ns != ns::client && header.content_ns != ns::stream && !header.content_ns.empty()))
     return errc::invalid_namespace;
   if (header.name != "stream")
     return errc::bad_format;

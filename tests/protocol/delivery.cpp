@@ -334,6 +334,9 @@ BOOST_AUTO_TEST_CASE(a_priority_is_a_byte) { // 4.7.2.3
   for (auto* text : {"128", "-129", "", "high", "1.5", "1 2", "+-1", "99999999999999999999"})
     BOOST_TEST((with(text).code() == errc::bad_request), text);
   BOOST_TEST(int{*priority_of({xml::builder{"presence", ns::client}.finish(), {}, {}})} == 0);
+  auto twice = xml::builder{"presence", ns::client};
+  twice.leaf("priority", ns::client, "1").leaf("show", ns::client, "away").leaf("priority", ns::client, "1");
+  BOOST_TEST((priority_of({twice.finish(), {}, {}}).code() == errc::bad_request));
 }
 
 BOOST_AUTO_TEST_CASE(the_first_presence_probes_and_asks_for_what_waits) { // 4.2.2, 3.1.3

@@ -259,6 +259,8 @@ BOOST_AUTO_TEST_CASE(cdata_may_hold_anything) {
 BOOST_AUTO_TEST_CASE(text_between_elements_is_a_bad_format) {
   BOOST_TEST(inside("x") == "bad-format");
   BOOST_TEST(inside("<a/>&amp;") == "element <a/>\nbad-format");
+  BOOST_TEST(inside("\0"sv) == "not-well-formed");
+  BOOST_TEST(inside("<a/> \x01") == "element <a/>\nnot-well-formed");
   BOOST_TEST(frames_of("x") == "not-well-formed");
   BOOST_TEST(inside("</s>x") == "end </s>\nnot-well-formed");
   BOOST_TEST(inside("</s><a/>") == "end </s>\nnot-well-formed");

@@ -12,10 +12,12 @@ BOOST_AUTO_TEST_CASE(u_labels_become_a_labels) {
   BOOST_TEST(to_a_labels("bücher.example") == "xn--bcher-kva.example");
   BOOST_TEST(to_a_labels("chat.例子.example") == "chat.xn--fsqu00a.example");
   BOOST_TEST(to_a_labels("faß.example") == "xn--fa-hia.example"); // IDNA 2008 keeps it
+  BOOST_TEST(to_a_labels("όσος.example") == "xn--0xagb9a.example");
 }
 
 BOOST_AUTO_TEST_CASE(both_forms_are_one_domain) {
-  for (auto name : {"bücher.example", "xn--bcher-kva.example", "BÜCHER.example", "example.com"})
+  for (auto name : {"bücher.example", "xn--bcher-kva.example", "XN--BCHER-KVA.example", "BÜCHER.example", "faß.example",
+                    "όσος.example", "example.com"})
     BOOST_TEST(to_a_labels(*prepare_domain(name)) == to_a_labels(*prepare_domain(to_a_labels(*prepare_domain(name)))));
   BOOST_TEST(*prepare_domain("xn--bcher-kva.example") == "bücher.example");
 }

@@ -222,6 +222,22 @@ BOOST_AUTO_TEST_CASE(labels_follow_idna_2008) {
   BOOST_TEST(domain("l·l.example") == "l·l.example");
 }
 
+BOOST_AUTO_TEST_CASE(what_idna_2008_disallows_is_not_mapped_away) { // RFC 5892; UTS 46 would
+  for (auto text : {"loc\u00adalhost", "a\u200bb.example", "a\ufe0fb.example", "㏕.example", "①.example", "ﬁ.example",
+                    "™.example", "𝓁ocalhost", "a⒈com", "ǅ.example", "x².example", "xn--\u00adbcher-kva.example"})
+    BOOST_TEST(domain(text) == "refused", text);
+}
+
+BOOST_AUTO_TEST_CASE(case_width_and_composition_do_not_count_in_a_domainpart) { // RFC 5895, 2
+  BOOST_TEST(domain("ΌΣΟΣ.example") == "όσοσ.example");
+  BOOST_TEST(domain("όσος.example") == "όσος.example");
+  BOOST_TEST(domain("STRAẞE.example") == "straße.example");
+  BOOST_TEST(domain("ＢÜＣＨＥＲ．Example｡com") == "bücher.example.com");
+  BOOST_TEST(domain("ﾊﾞﾗ.example") == "バラ.example");
+  BOOST_TEST(domain("\u13a0\u13a1.example") == "\u13a0\u13a1.example"); // of Cherokee the capitals are valid
+  BOOST_TEST(domain("\u0915\u094d\u200d\u0937.example") == "\u0915\u094d\u200d\u0937.example");
+}
+
 BOOST_AUTO_TEST_CASE(ip_literals_are_accepted_in_one_form) {
   BOOST_TEST(domain("127.0.0.1") == "127.0.0.1");
   BOOST_TEST(domain("[::1]") == "[::1]");

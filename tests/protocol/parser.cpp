@@ -223,6 +223,25 @@ BOOST_AUTO_TEST_CASE(a_header_may_bind_the_streams_to_any_prefix) {
   BOOST_TEST(h->ns == "urn:ietf:params:xml:ns:xmpp-framing");
 }
 
+BOOST_AUTO_TEST_CASE(the_default_namespace_of_the_header_holds_in_elements) {
+  auto h = client().parse_header("<stream xmlns='http://etherx.jabber.org/streams' xmlns:c='jabber:client'>");
+  BOOST_TEST_REQUIRE(h.has_value());
+  BOOST_TEST(h->ns == ns::stream);
+  BOOST_TEST(h->content_ns == ns::stream);
+  BOOST_TEST(client().parse("<message/>", h->declarations)->is("message", ns::stream));
+  BOOST_TEST(parsed("<c:message><c:body>x</c:body></c:message>", h->declarations) ==
+             "<message><body>x</body></message>");
+  BOOST_TEST(parsed("<message xmlns='jabber:client'><body/></message>", h->declarations) ==
+             "<message><body/></message>");
+  h = client().parse_header("<s:stream xmlns:s='http://etherx.jabber.org/streams'>");
+  BOOST_TEST_REQUIRE(h.has_value());
+  BOOST_TEST(h->ns == ns::stream);
+  BOOST_TEST(h->content_ns == "");
+  BOOST_TEST(client().parse("<message/>", h->declarations)->is("message", ""));
+  BOOST_TEST(client().parse("<message xmlns='jabber:client'/>", h->declarations)->is("message", ns::client));
+  BOOST_TEST(client().parse("<message/>")->is("message", ns::client)); // of another stream
+}
+
 BOOST_AUTO_TEST_CASE(a_header_stands_for_itself) {
   BOOST_TEST(header_error("<stream:stream xmlns='jabber:client'>") == "bad-namespace-prefix");
   BOOST_TEST(header_error("<stream:stream x:y='' " + std::string{streams} + ">") == "bad-namespace-prefix");

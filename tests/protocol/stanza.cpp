@@ -125,7 +125,8 @@ BOOST_AUTO_TEST_CASE(other_elements_are_no_stanzas) {
 BOOST_AUTO_TEST_CASE(malformed_addresses_are_refused) {
   BOOST_TEST((code_of(client("message").attribute("to", "@capulet.lit").finish()) == errc::jid_malformed));
   BOOST_TEST((code_of(client("message").attribute("to", "").finish()) == errc::jid_malformed));
-  BOOST_TEST((code_of(client("message").attribute("from", "a@b@c/").finish()) == errc::jid_malformed));
+  BOOST_TEST((code_of(client("message").attribute("from", "a@b@c/").finish()) == errc::invalid_from));
+  BOOST_TEST((code_of(client("message").attribute("from", "").finish()) == errc::invalid_from));
 }
 
 // -- writing --
@@ -255,6 +256,9 @@ BOOST_AUTO_TEST_CASE(a_changed_copy_keeps_language_and_foreign_attributes) {
   auto x = stanza{tree, {}, {}}.with_child(xml::builder{"x", "urn:example"}.finish());
   BOOST_TEST(x.lang() == "fr");
   BOOST_TEST((x.tree.attribute("a", "urn:example") == std::string_view{"b"}));
+  tree = client("message").attribute("lang", ns::xml, "").finish(); // of no language
+  x = stanza{tree, {}, {}}.with_child(xml::builder{"x", "urn:example"}.finish());
+  BOOST_TEST((x.tree.attribute("lang", ns::xml) == std::string_view{""}));
 }
 
 BOOST_AUTO_TEST_CASE(times_are_utc_with_milliseconds) { // XEP-0082

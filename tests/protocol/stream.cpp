@@ -273,7 +273,7 @@ BOOST_AUTO_TEST_CASE(headers_that_can_not_be_served_are_refused) {
   auto h = header();
   h.ns = "http://wrong.example/";
   BOOST_TEST(answer_to(h) == "invalid-namespace");
-  for (auto content : {"jabber:server", "", "urn:x"}) {
+  for (auto content : {"jabber:server", "urn:x"}) {
     h = header();
     h.content_ns = content;
     BOOST_TEST(answer_to(h) == "invalid-namespace", content);
@@ -281,6 +281,14 @@ BOOST_AUTO_TEST_CASE(headers_that_can_not_be_served_are_refused) {
   h = header();
   h.name = "streams";
   BOOST_TEST(answer_to(h) == "bad-format");
+}
+
+BOOST_AUTO_TEST_CASE(a_header_need_not_declare_the_content_namespace) { // 4.8.2, 4.8.4
+  for (auto content : {"", "http://etherx.jabber.org/streams"}) {
+    auto h = header();
+    h.content_ns = content;
+    BOOST_TEST(answer_to(h) == "accepted", content);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(versions_from_1_0_on_are_supported) {

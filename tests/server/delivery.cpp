@@ -259,6 +259,10 @@ BOOST_AUTO_TEST_CASE(the_stream_s_language_is_the_stanza_s) { // RFC 6120, 8.1.5
   BOOST_TEST(juliet.receives("<message/>")["xml:lang"] == "fr");
   romeo.send("<message to='{}' xml:lang='it'><body>ciao</body></message>", juliet.full());
   BOOST_TEST(juliet.receives("<message/>")["xml:lang"] == "it");
+  romeo.send("<message to='{}' xml:lang=''><body>x</body></message>", juliet.full()); // a language too: none
+  auto got = juliet.receives("<message/>");
+  BOOST_TEST(got.has("xml:lang"));
+  BOOST_TEST(got["xml:lang"] == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_stanza_of_ten_thousand_bytes_passes) { // RFC 6120, 13.12

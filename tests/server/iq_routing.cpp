@@ -52,6 +52,22 @@ BOOST_AUTO_TEST_CASE(an_iq_that_breaks_the_rules_is_a_bad_request) { // 8.2.3
   romeo.receives("<iq type='error'>{}</iq>", error_of("modify", "bad-request"));
 }
 
+BOOST_AUTO_TEST_CASE(what_breaks_the_rules_is_answered_by_whom_it_was_for) { // 8.1.2.1, 8.3.1
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  for (auto stanza : {"<iq type='get' id='i'{}/>", "<iq type='ask' id='i'{}><ping xmlns='urn:xmpp:ping'/></iq>",
+                      "<iq id='i'{}><ping xmlns='urn:xmpp:ping'/></iq>", "<presence type='invisible' id='i'{}/>"}) {
+    BOOST_TEST_CONTEXT(stanza) {
+      auto answer = stanza[1] == 'i' ? "<iq type='error' id='i'/>" : "<presence type='error' id='i'/>";
+      romeo.send(stanza, raw_xml{""});
+      auto from = romeo.receives(answer)["from"];
+      BOOST_TEST((from.empty() || from == romeo.bare()), from);
+      romeo.send(stanza, raw_xml{" to='" + juliet.full() + "'"});
+      BOOST_TEST(romeo.receives(answer)["from"] == juliet.full());
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(answers_that_nobody_waits_for_are_taken_in_silence) {
   auto romeo = client{"romeo"};
   for (auto to : {"", " to='localhost'", " to='nobody-at-all@localhost'", " to='nobody-at-all@localhost/x'"}) {
@@ -91,7 +107,7 @@ BOOST_AUTO_TEST_CASE(from_is_stamped_and_may_be_one_s_own) { // 8.1.2.1
 
 BOOST_AUTO_TEST_CASE(a_false_from_ends_the_stream) { // 8.1.2.1, 4.9.3.9
   auto juliet = client{"juliet"};
-  for (auto& from : {juliet.full(), juliet.bare(), std::string{"localhost"}}) {
+  for (auto& from : {juliet.full(), juliet.bare(), std::string{"localhost"}, std::string{}, std::string{"@@"}}) {
     for (auto form : {"<message to='{}' from='{}'><body>x</body></message>", "<presence to='{}' from='{}'/>",
                       "<iq to='{}' from='{}' type='set' id='i'><query xmlns='jabber:iq:roster'/></iq>"}) {
       auto romeo = client{"romeo"};
