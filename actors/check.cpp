@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
+#include <fstream>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -48,6 +49,7 @@ public:
     auto runs = is_running(options_.server.admin_socket);
     ports(runs);
     out_.push_back(judge_open_files(options_, net::get_open_files_limit().hard)); // as a start raises it
+    out_.push_back(judge_backlog(options_));
     data_folder();
     for (auto& one : check_cluster(options_, now_s_, runs))
       out_.push_back(std::move(one));
@@ -189,15 +191,6 @@ private:
         if (socket)
           all.push_back({text, *address, *std::move(socket)});
       }
-    auto somaxconn = std::uint32_t{0};
-    if (auto file = std::fopen("/proc/sys/net/core/somaxconn", "re")) {
-      if (std::fscanf(file, "%u", &somaxconn) == 1 && somaxconn < options_.listen.backlog)
-        warn("backlog",
-             "the kernel cuts listen.backlog " + std::to_string(options_.listen.backlog) + " to " +
-                 std::to_string(somaxconn),
-             "sysctl net.core.somaxconn=" + std::to_string(options_.listen.backlog) + ", or ask for less");
-      std::fclose(file);
-    }
   }
 
   void data_folder() {
@@ -282,6 +275,15 @@ finding judge_open_files(const config& options, std::uint64_t limit) {
           "open files",
           is + ", enough for " + std::to_string(limit - std::min(limit, reserved_files)) + " clients",
           {}};
+}
+
+finding judge_backlog(const config& options) {
+  auto wanted = std::to_string(options.listen.backlog);
+  auto somaxconn = std::uint32_t{0};
+  if (std::ifstream{"/proc/sys/net/core/somaxconn"} >> somaxconn && somaxconn < options.listen.backlog)
+    return {grade::warning, "backlog", "the kernel cuts listen.backlog " + wanted + " to " + std::to_string(somaxconn),
+            "sysctl net.core.somaxconn=" + wanted + ", or ask for less"};
+  return {grade::good, "backlog", wanted + " connections may wait to be accepted", {}};
 }
 
 std::vector<finding> check(const config& options, std::int64_t now_s) {

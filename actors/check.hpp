@@ -36,6 +36,9 @@ inline constexpr std::uint64_t reserved_files = 384;
 /// `server.open_files_min`.
 finding judge_open_files(const config& options, std::uint64_t limit);
 
+/// Whether the kernel lets as many connections wait as `listen.backlog` says.
+finding judge_backlog(const config& options);
+
 /// For an endpoint that cannot be listened on.
 inline constexpr std::string_view port_remedy =
     "stop whatever uses it (ss -ltnp shows it), choose another in [listen], or for ports below 1024 give the binary "

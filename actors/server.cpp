@@ -127,9 +127,12 @@ std::chrono::milliseconds drain_delay(std::size_t index, std::uint32_t per_secon
 }
 
 result<std::unique_ptr<server>> server::start(const config& options) {
-  auto files = judge_open_files(options, net::raise_open_files_limit().soft);
-  if (files.what == finding::grade::wrong)
-    return error{errc::bad_request, files.subject + ": " + files.text + "\n-> " + files.remedy};
+  for (auto& one : {judge_open_files(options, net::raise_open_files_limit().soft), judge_backlog(options)}) {
+    if (one.what == finding::grade::wrong)
+      return error{errc::bad_request, one.subject + ": " + one.text + "\n-> " + one.remedy};
+    if (one.what == finding::grade::warning)
+      log::warning("server.limited", {{"by", one.subject}, {"why", one.text}, {"remedy", one.remedy}});
+  }
   initialize_xml();
   auto self = std::unique_ptr<server>{new server};
   self->file_ = options.file;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <sys/stat.h>
 
@@ -202,6 +203,23 @@ BOOST_AUTO_TEST_CASE(the_limit_of_open_files_is_raised_and_bounds_the_connection
   some.front()->send("<?xml version='1.0'?>");
   some.clear();
   BOOST_TEST(here.stop() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_this_machine_does_not_allow_is_logged_at_the_start) {
+  auto kernels = 65'535;
+  std::ifstream{"/proc/sys/net/core/somaxconn"} >> kernels;
+  auto can_be_cut = kernels >= 16 && kernels < 65'535; // else the option cannot ask for more
+  auto backlog = std::to_string(can_be_cut ? kernels + 1 : 4'096);
+  auto here = server{{.settings = {{"listen.connections_max", "1000"}, {"listen.backlog", backlog}},
+                      .files_soft = 1'024,
+                      .files_hard = 1'024}};
+  if (here.is_peer())
+    return;
+  here.log_with(
+      {"server.limited", "by=\"open files\" why=\"the limit is 1024, less than listen.connections_max = 1000"});
+  if (can_be_cut)
+    here.log_with({"server.limited", "by=backlog why=\"the kernel cuts listen.backlog " + backlog});
+  client{here, "romeo"}.ping();
 }
 
 BOOST_AUTO_TEST_CASE(as_many_hashers_share_the_work_as_are_set) {
