@@ -256,7 +256,7 @@ class Cluster:
     """`with Cluster(network) as x`: a folder, and nodes that end with it."""
 
     def __init__(self, network):
-        self.network, self.nodes = network, []
+        self.network, self.nodes, self.replicas = network, [], 3
         self.folder = tempfile.mkdtemp(prefix="troupe-cluster-")
 
     def __enter__(self):
@@ -292,6 +292,8 @@ class Cluster:
             raise InVain(f"cluster init: {made.stderr}")
         first.start()
         until(lambda: first.shell("cluster set moves_max 9"), "the first node leads")
+        if self.replicas != 3:
+            until(lambda: first.shell(f"cluster set replicas {self.replicas}"), "so many replicas")
 
     def grow(self, count):
         """To so many nodes, and until all is in place."""
@@ -310,7 +312,7 @@ class Cluster:
     def is_good(self, seen_by):
         """Every group has all its replicas, a leader, and nothing is moving."""
         rows, members = seen_by.status(), [x for x in seen_by.status("nodes") if x["state"] != "gone"]
-        replicas = 3 if len(members) >= 3 else 1
+        replicas = self.replicas if len(members) >= self.replicas else 3 if len(members) >= 3 else 1
         return len(rows) == SHARDS + 1 and not seen_by.status("moves") and all(
             x["health"] in ("good", "alone") and x["leader"] and len(x["replicas"].split()) == replicas for x in rows)
 
