@@ -30,7 +30,7 @@ using raft::role;
 namespace {
 
 constexpr auto shards = shard_id{3};
-/// Of what a link takes at once (tests/actors/config.cpp holds it against the real one), its head left out.
+/// Of what a link takes at once (tests/actors/carried_limits.cpp holds it against the real one), its head left out.
 constexpr auto letter_bytes_max = (std::size_t{4} << 20) - 16;
 const auto three = std::vector<raft::member>{{1, role::voter}, {2, role::voter}, {3, role::voter}};
 
