@@ -742,3 +742,22 @@ BOOST_AUTO_TEST_CASE(anybody_comes_in_where_that_is_wanted) { // XEP-0175
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+BOOST_AUTO_TEST_CASE(a_guest_gets_no_password_and_stays_no_account) { // XEP-0175
+  auto x = client{};
+  goes_to_mechanisms(x, transport::plain, 0, "masked.lit");
+  BOOST_REQUIRE(x.authenticates({"", "masked.lit"}, "ANONYMOUS").name == "success");
+  x.opens("masked.lit");
+  x.features();
+  x.binds();
+  auto name = x.full().substr(0, x.full().find('@'));
+  auto answer =
+      x.set(format("<query xmlns='jabber:iq:register'><username>{}</username><password>mine</password></query>", name),
+            "masked.lit");
+  BOOST_TEST(condition(answer) != "");
+  for (auto mechanism : {"SCRAM-SHA-256", "PLAIN"}) {
+    auto again = client{transport::direct_tls};
+    goes_to_mechanisms(again, transport::direct_tls, 0, "masked.lit");
+    BOOST_TEST(condition(again.authenticates({name, "masked.lit", "mine"}, mechanism)) == "not-authorized");
+  }
+}
+
