@@ -68,7 +68,7 @@ struct credentials {
 };
 
 /// Slow on purpose: `iterations` rounds for each hash, 20 ms or so in all; run it off the reactor.
-/// Fails with `not_acceptable` when the password has no prepared form (RFC 8265, 4.2).
+/// Fails with `not_acceptable` when the password has no prepared form (RFC 4013).
 result<credentials> make_credentials(std::string_view password, std::uint32_t iterations,
                                      const random_source& random = secure_random);
 

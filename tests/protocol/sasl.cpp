@@ -195,6 +195,9 @@ BOOST_AUTO_TEST_CASE(only_the_right_password_fits) {
 }
 
 BOOST_AUTO_TEST_CASE(passwords_that_prepare_alike_are_one) {
+  const auto wide = *make_credentials("\uff50m\u00b2", iterations_min);
+  BOOST_TEST((check_password("pm2", wide) && check_password("\uff50m\u00b2", wide)));
+  BOOST_TEST((make_credentials("\u1e9e", iterations_min).code() == errc::not_acceptable)); // since Unicode 5.1
   const auto keys = *make_credentials("pa\u00dfword e\u0301\u3000x", iterations_min);
   BOOST_TEST(check_password("pa\u00dfword \u00e9 x", keys));
   BOOST_TEST((make_credentials("", iterations_min).code() == errc::not_acceptable));
