@@ -6,6 +6,7 @@
 #include "actors/idle_queue.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/known_capabilities.hpp"
+#include "actors/known_iterations.hpp"
 #include "actors/request_watch.hpp"
 #include "actors/router.hpp"
 #include "actors/session_table.hpp"
@@ -95,6 +96,7 @@ struct server_context {
   hasher_pool hashers;
   std::unique_ptr<net::accept_limiter> limiter;
   std::string secret;                      ///< For the salts of accounts that don't exist; random, kept with the data.
+  known_iterations iterations;             ///< For the same.
   stream_limits limits;                    ///< As configured at the start: parsers are made with them.
   std::atomic<std::uint16_t> node_id{0};   ///< For the ids of stored messages (ids.hpp).
   std::uint64_t self = 0;                  ///< This node's id in its cluster (cluster/identity.hpp).

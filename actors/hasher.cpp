@@ -1,13 +1,14 @@
 #include "actors/hasher.hpp"
 
+#include "actors/context.hpp"
 #include "protocol/sasl.hpp"
 
 #include <utility>
 
 namespace xmpp {
 
-hasher::hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent, std::uint32_t number)
-    : supervised(cfg, actor_kind::hasher, std::move(parent)), number_(number) {}
+hasher::hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, std::uint32_t number)
+    : supervised(cfg, actor_kind::hasher, std::move(parent)), server_(server), number_(number) {}
 
 hasher::behavior_type hasher::make_behavior() {
   begin({}, std::to_string(number_));
@@ -22,7 +23,11 @@ hasher::behavior_type hasher::make_behavior() {
         if (mailbox_size() > waiting_max)
           return msg::derived{errc::resource_constraint};
         auto made = sasl::make_credentials(x.password, x.iterations);
-        return made ? msg::derived{errc::none, sasl::encode(*made)} : msg::derived{made.code()};
+        if (!made)
+          return msg::derived{made.code()};
+        if (auto known = server_.iterations.add(made->keys.front().iterations); !known) // before an account has it
+          return msg::derived{known.code()};
+        return msg::derived{errc::none, sasl::encode(*made)};
       },
       [this](const msg::verdict& x) { decide(x); },
       [](const msg::fail_now&) { throw std::runtime_error("killed from the shell"); },

@@ -5,6 +5,8 @@
 
 namespace xmpp {
 
+struct server_context;
+
 /// Spawn it detached. Its queue is bounded: beyond `waiting_max` requests answer `resource_constraint` / no match at
 /// once, and the client tries again later.
 class hasher final : public supervised<hasher_actor> {
@@ -12,7 +14,7 @@ public:
   static constexpr std::uint32_t waiting_max = 2'000;
 
   /// `number`: of all hashers, for people.
-  hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent, std::uint32_t number);
+  hasher(caf::actor_config& cfg, caf::strong_actor_ptr parent, server_context& server, std::uint32_t number);
   behavior_type make_behavior() override;
 
 protected:
@@ -21,6 +23,7 @@ protected:
   msg::description describe() const override;
 
 private:
+  server_context& server_;
   const std::uint32_t number_;
 };
 

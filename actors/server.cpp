@@ -54,25 +54,6 @@ result<std::string> load_secret(const std::filesystem::path& folder) {
   return bytes;
 }
 
-/// All that passwords have been derived with: an account that does not exist must not be told from older ones by a
-/// number that only newer ones have.
-result<std::vector<std::uint32_t>> remember_iterations(const std::filesystem::path& folder, std::uint32_t now) {
-  auto path = folder / "iterations";
-  auto all = std::vector<std::uint32_t>{};
-  auto in = std::ifstream{path};
-  for (auto x = std::uint32_t{0}; in >> x;)
-    all.push_back(x);
-  if (std::find(all.begin(), all.end(), now) != all.end())
-    return all;
-  all.push_back(now);
-  auto text = std::string{};
-  for (auto x : all)
-    text += std::to_string(x) + '\n';
-  if (auto written = replace_file(path, text); !written)
-    return written.error();
-  return all;
-}
-
 template <class Listen>
 net::accept_limits accept_limits_of(const Listen& listen) {
   auto files = net::get_open_files_limit().soft;
@@ -159,6 +140,9 @@ result<std::unique_ptr<server>> server::start(const config& options) {
   if (!live)
     return live.error();
   context.swap_live(*std::move(live));
+  if (context.iterations.all().empty() && !self->first_account().empty()) // from a backup: most likely with these
+    if (auto added = context.iterations.add(options.sign_in.scram_iterations); !added)
+      return added.error();
   context.limiter = std::make_unique<net::accept_limiter>(accept_limits_of(options.listen));
   if (auto started = self->start_actors(options); !started)
     return started.error();
@@ -177,10 +161,16 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
   streams->attempts_max = std::uint8_t(options.sign_in.attempts_max);
   streams->limits = options.c2s.limits;
   streams->server_secret = context_->secret;
-  auto iterations = remember_iterations(options.server.data_folder, options.sign_in.scram_iterations);
-  if (!iterations)
-    return iterations.error();
-  streams->scram_iterations = *std::move(iterations);
+  // Accounts may get keys at other nodes, which are not seen here.
+  if (context_->is_in_cluster)
+    if (auto added = context_->iterations.add(options.sign_in.scram_iterations); !added)
+      return added.error();
+  streams->scram_iterations = [context = context_.get()] {
+    auto all = context->iterations.all();
+    if (all.empty())
+      all.push_back(context->live()->options.sign_in.scram_iterations);
+    return all;
+  };
   for (auto& one : options.hosts) {
     auto made = std::make_shared<host>();
     made->options = one;
@@ -260,6 +250,7 @@ result<void> server::open_store(const config& options, const cluster::identity& 
   if (!secret)
     return secret.error();
   context_->secret = *std::move(secret);
+  context_->iterations.open(options.server.data_folder);
   return {};
 }
 
@@ -340,7 +331,7 @@ result<void> server::start_actors(const config& options) {
   auto top = std::vector<child>{};
   for (auto i = 0u; i < options.sign_in.hasher_threads; ++i)
     top.push_back({"hasher " + std::to_string(i), [&context, i](supervisor& s) {
-                     auto made = s.system().spawn<hasher, caf::detached>(s.self_ptr(), i);
+                     auto made = s.system().spawn<hasher, caf::detached>(s.self_ptr(), std::ref(context), i);
                      context.hashers.set(i, made);
                      return caf::actor_cast<caf::strong_actor_ptr>(made);
                    }});

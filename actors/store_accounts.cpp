@@ -1,5 +1,6 @@
 #include "actors/store_accounts.hpp"
 
+#include "actors/known_iterations.hpp"
 #include "cluster/founding.hpp"
 #include "persistence/accounts.hpp"
 #include "persistence/rosters.hpp"
@@ -20,6 +21,7 @@ class store_accounts final : public account_admin {
 public:
   store_accounts(const config& options, std::unique_ptr<store> opened)
       : shards_(options.storage.shards), iterations_(options.sign_in.scram_iterations), writer_(std::move(opened)) {
+    known_iterations_.open(options.server.data_folder);
     for (auto& one : options.hosts)
       hosts_.push_back(one.name);
   }
@@ -116,6 +118,8 @@ private:
     auto keys = sasl::make_credentials(password, iterations_);
     if (!keys)
       return keys.error();
+    if (auto added = known_iterations_.add(keys->keys.front().iterations); !added)
+      return added;
     using namespace std::chrono;
     auto record = *known ? **known : account_record{};
     if (create)
@@ -142,6 +146,7 @@ private:
 
   std::uint32_t shards_;
   std::uint32_t iterations_;
+  known_iterations known_iterations_;
   std::vector<std::string> hosts_;
   writer writer_;
 };

@@ -748,10 +748,10 @@ caf::result<msg::found> user::lookup() {
 
 void user::look_up(caf::typed_response_promise<msg::found> promise) {
   auto answer = msg::found{};
-  answer.exists = exists_;
+  answer.exists = exists_ && !anonymous_; // Nobody else signs in to that.
   answer.enabled = !disabled_;
   answer.created_ms = created_ms_;
-  if (!exists_) {
+  if (!answer.exists) {
     note_idleness();
     promise.deliver(std::move(answer));
     return;
@@ -776,9 +776,9 @@ void user::look_up(caf::typed_response_promise<msg::found> promise) {
 }
 
 caf::result<msg::outcome> user::set_credentials(const msg::set_credentials& x) {
-  if (x.create == exists_) {
+  if (x.create == exists_ || anonymous_) { // A guest is no account, and stays none.
     note_idleness();
-    return msg::outcome{exists_ ? errc::conflict : errc::item_not_found};
+    return msg::outcome{x.create ? errc::conflict : errc::item_not_found};
   }
   auto created_ms = x.create ? std::max(now_ms(), created_ms_ + 1) : created_ms_;
   auto version = x.create ? std::uint64_t(created_ms) : roster_.version; // no client's copy of a predecessor's fits

@@ -8,6 +8,7 @@
 #include <unicode/uidna.h>
 #include <unicode/unistr.h>
 #include <unicode/uscript.h>
+#include <unicode/usprep.h>
 #include <unicode/ustring.h>
 
 #include <arpa/inet.h>
@@ -360,6 +361,31 @@ bool opaque_string(text16& text) { // RFC 8265, 4.2
   return normalize(text) && conforms(text, string_class::freeform);
 }
 
+const UStringPrepProfile* saslprep_profile() {
+  static const auto* const profile = [] {
+    auto failure = U_ZERO_ERROR;
+    return usprep_openByType(USPREP_RFC4013_SASLPREP, &failure);
+  }(); // never freed, as `idna()`
+  return profile;
+}
+
+bool saslprep(text16& text, unassigned how) { // RFC 4013
+  if (!saslprep_profile())
+    return false;
+  auto failure = U_ZERO_ERROR;
+  auto prepared = text16{};
+  constexpr auto capacity = static_cast<std::int32_t>(jid_part_bytes_max); // what is longer does not fit
+  auto* buffer = prepared.getBuffer(capacity);
+  if (!buffer)
+    return false;
+  const auto used =
+      usprep_prepare(saslprep_profile(), text.getBuffer(), text.length(), buffer, capacity,
+                     how == unassigned::allowed ? USPREP_ALLOW_UNASSIGNED : USPREP_DEFAULT, nullptr, &failure);
+  prepared.releaseBuffer(U_SUCCESS(failure) ? used : 0);
+  text = std::move(prepared);
+  return U_SUCCESS(failure);
+}
+
 /// Applies `rules` until they change nothing (RFC 8264, 7: at most three times more), so that what comes out is its own
 /// prepared form.
 template <class Rules>
@@ -523,10 +549,10 @@ result<std::string> prepare_domain(std::string_view text) {
   return or_malformed(prepare(text, domain_name));
 }
 
-result<std::string> prepare_password(std::string_view text) {
-  if (is_prepared_resource(text))
+result<std::string> prepare_password(std::string_view text, unassigned how) {
+  if (is_prepared_resource(text)) // ASCII without controls
     return std::string{text};
-  auto prepared = prepare(text, opaque_string);
+  auto prepared = prepare(text, [how](text16& x) { return saslprep(x, how); });
   if (!prepared)
     return errc::not_acceptable;
   return *std::move(prepared);

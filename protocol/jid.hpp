@@ -103,8 +103,13 @@ result<std::string> prepare_local(std::string_view text);
 /// IDNA2008 U-label form, lower case, no trailing dot (RFC 7622, 3.2); IP literals pass. Fails with `jid_malformed`.
 result<std::string> prepare_domain(std::string_view text);
 
-/// OpaqueString for a password (RFC 8265, 4.2), as SCRAM and PLAIN compare it. Fails with `not_acceptable`.
-result<std::string> prepare_password(std::string_view text);
+/// Code points that Unicode 3.2 has not assigned: refused in what is stored, allowed in what is compared with it
+/// (RFC 3454, 7).
+enum class unassigned : std::uint8_t { refused, allowed };
+
+/// SASLprep (RFC 4013) of a password, as SCRAM has it (RFC 5802, 2.2) and clients do for PLAIN too (RFC 4616, 2); 1 to
+/// `jid_part_bytes_max` bytes. Fails with `not_acceptable`.
+result<std::string> prepare_password(std::string_view text, unassigned how = unassigned::refused);
 
 } // namespace xmpp
 

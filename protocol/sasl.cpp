@@ -228,7 +228,7 @@ result<credentials> make_credentials(std::string_view password, std::uint32_t it
 }
 
 bool check_password(std::string_view password, const credentials& stored) {
-  auto prepared = prepare_password(password);
+  auto prepared = prepare_password(password, unassigned::allowed);
   if (!prepared || stored.keys.empty())
     return false;
   const auto& keys = stored.keys.front();
@@ -243,13 +243,6 @@ namespace {
 
 scram_keys fake_keys(std::string_view server_secret, const jid& account, std::span<const std::uint32_t> iterations,
                      hash with) {
-  const auto derive = [&](std::string_view purpose) {
-    auto text = std::string{purpose};
-    text += '\0';
-    text += static_cast<char>(with);
-    text += account.bare_text();
-    return hmac(hash::sha_512, server_secret, text);
-  };
   const auto bytes = algorithm_of(with).bytes;
   // The count that scores best with this name. One for all hashes, as a real account has.
   auto count = iterations_min;
@@ -261,6 +254,15 @@ scram_keys fake_keys(std::string_view server_secret, const jid& account, std::sp
       best = std::move(score);
       count = x;
     }
+  // All of the count, too: one that changes is a new password, and that has a new salt.
+  const auto derive = [&](std::string_view purpose) {
+    auto text = std::string{purpose};
+    text += '\0';
+    text += static_cast<char>(with);
+    text += std::to_string(count) + ' ';
+    text += account.bare_text();
+    return hmac(hash::sha_512, server_secret, text);
+  };
   return {with, std::clamp(count, iterations_min, iterations_max), derive("salt").substr(0, salt_bytes),
           derive("stored key").substr(0, bytes), derive("server key").substr(0, bytes)};
 }

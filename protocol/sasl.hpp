@@ -68,7 +68,7 @@ struct credentials {
 };
 
 /// Slow on purpose: `iterations` rounds for each hash, 20 ms or so in all; run it off the reactor.
-/// Fails with `not_acceptable` when the password has no prepared form (RFC 8265, 4.2).
+/// Fails with `not_acceptable` when the password has no prepared form (RFC 4013).
 result<credentials> make_credentials(std::string_view password, std::uint32_t iterations,
                                      const random_source& random = secure_random);
 
@@ -78,7 +78,8 @@ bool check_password(std::string_view password, const credentials& stored);
 /// What an account that does not exist seems to have: no password fits, and neither the steps nor the work tell it from
 /// one that does. The same each time for the same name, so that asking twice shows nothing.
 /// `server_secret` is 32 random bytes that never change while the store lives. `iterations`, at least one, are all that
-/// accounts have been made with: each name seems to have one of them, and a new one changes few names'.
+/// accounts have been made with: each name seems to have one of them. A new one changes few names', and of those the
+/// salts and keys with it, as if their passwords had been set anew; all others' stay.
 credentials fake_credentials(std::string_view server_secret, const jid& account,
                              std::span<const std::uint32_t> iterations);
 
@@ -153,11 +154,11 @@ struct environment {
   jid from;                       ///< What the stream's header said; often empty.
   std::vector<mechanism> offered; ///< In the last features.
   channel_bindings bindings;
-  std::vector<jid> certified;                ///< Bare addresses at `host` in the client's verified certificate.
-  std::string_view server_secret;            ///< For `fake_credentials`; outlives the exchange.
-  std::span<const std::uint32_t> iterations; ///< For `fake_credentials`; outlive the exchange.
-  const random_source* random = nullptr;     ///< Not null when an exchange begins; outlives it.
-  std::string_view server_nonce = {};        ///< For published test vectors only; empty: made by `random`.
+  std::vector<jid> certified;            ///< Bare addresses at `host` in the client's verified certificate.
+  std::string_view server_secret;        ///< For `fake_credentials`; outlives the exchange.
+  std::vector<std::uint32_t> iterations; ///< For `fake_credentials`; as they are when an account is not found.
+  const random_source* random = nullptr; ///< Not null when an exchange begins; outlives it.
+  std::string_view server_nonce = {};    ///< For published test vectors only; empty: made by `random`.
 };
 
 /// One attempt to sign in. It starts with the client's first message and ends with `success` or `failure`; each step

@@ -209,7 +209,6 @@ actions negotiation::opened(const stream_header& header) {
   environment_.from = from_;
   environment_.bindings = tls_.bindings;
   environment_.server_secret = policy_->server_secret;
-  environment_.iterations = policy_->scram_iterations;
   environment_.random = &policy_->random;
   environment_.certified.clear();
   for (const auto& text : tls_.certified)
@@ -512,6 +511,7 @@ actions negotiation::looked_up(const credentials_answer& answer) {
     return {};
   if (answer.failure != errc::none)
     return reject(sasl::failure::temporary_auth_failure);
+  environment_.iterations = policy_->scram_iterations(); // as of now: a new one shows on all streams at once
   if (!answer.exists)
     return carry_out(exchange_->not_found());
   const auto stored = sasl::decode(answer.credentials);

@@ -48,7 +48,8 @@ struct stream_policy {
   stream_limits limits;               ///< Announced (XEP-0478).
   std::uint32_t idle_seconds = 0;     ///< Announced; 0: not.
   std::string server_secret;          ///< See `sasl::fake_credentials`; never empty.
-  std::vector<std::uint32_t> scram_iterations = {10'000};
+  /// All that accounts' keys have been made with by now, at least one (`sasl::fake_credentials`). Any thread calls it.
+  std::function<std::vector<std::uint32_t>()> scram_iterations;
   sasl::random_source random = sasl::secure_random;
 
   const stream_host* find(std::string_view domain) const noexcept;

@@ -28,6 +28,8 @@ stanza remove(const stanza& request, context& at) {
 }
 
 stanza change_password(const stanza& request, context& at) {
+  if (at.account_is_anonymous()) // It ends with its session (XEP-0175).
+    return request.error_reply(errc::not_allowed, "A guest has no password");
   auto name = request.payload().child("username", ns::registration);
   auto password = request.payload().child("password", ns::registration);
   auto text = password.text();

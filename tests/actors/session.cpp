@@ -71,6 +71,7 @@ struct session_fixture : server_fixture {
     auto policy = std::make_shared<stream_policy>();
     policy->tls_required = false;
     policy->server_secret = "secret";
+    policy->scram_iterations = [] { return std::vector<std::uint32_t>{10'000}; };
     auto home = stream_host{};
     home.name = "example.com";
     home.mechanisms = {sasl::mechanism::anonymous, sasl::mechanism::scram_sha_1};

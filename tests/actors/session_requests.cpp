@@ -50,6 +50,7 @@ struct one_session : server_fixture {
     streams->hosts[0].mechanisms = {sasl::mechanism::anonymous};
     streams->tls_required = false;
     streams->server_secret = "secret";
+    streams->scram_iterations = [] { return std::vector<std::uint32_t>{10'000}; };
     live->streams = std::move(streams);
     server.swap_live(std::move(live));
     auto made = system().spawn<xmpp::session, caf::lazy_init>(parent, std::ref(server),

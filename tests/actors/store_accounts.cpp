@@ -1,5 +1,6 @@
 #include "actors/store_accounts.hpp"
 
+#include "actors/known_iterations.hpp"
 #include "persistence/accounts.hpp"
 #include "persistence/rosters.hpp"
 #include "persistence/store.hpp"
@@ -67,6 +68,18 @@ using names = std::vector<std::string>;
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(accounts_without_a_server, data)
+
+BOOST_AUTO_TEST_CASE(how_keys_are_made_is_known_once_an_account_has_them) {
+  auto known = [&] {
+    auto file = known_iterations{};
+    file.open(options.server.data_folder);
+    return file.all();
+  };
+  auto accounts = open();
+  BOOST_TEST(known().empty());
+  BOOST_TEST(accounts->add(romeo, "secret").has_value());
+  BOOST_TEST((known() == std::vector<std::uint32_t>{4'096}));
+}
 
 BOOST_AUTO_TEST_CASE(what_was_added_is_there_when_the_store_is_opened_again) {
   BOOST_TEST(open()->add(romeo, "secret").has_value());

@@ -602,6 +602,22 @@ BOOST_AUTO_TEST_CASE(leaves_nothing_of_a_guest) { // XEP-0175
   BOOST_TEST(!is_stored(romeo));
 }
 
+BOOST_AUTO_TEST_CASE(gives_a_guest_no_password_and_lets_nobody_else_in) { // XEP-0175
+  starts();
+  auto what = attach_of(romeo.with_resource("x"), makes_client().actor);
+  what.anonymous = true;
+  asks<msg::attached>(it, what);
+  auto found = asks<msg::found>(it, msg::lookup{romeo});
+  auto changed = asks<msg::outcome>(it, msg::set_credentials{romeo, "keys", false});
+  auto made = asks<msg::outcome>(it, msg::set_credentials{romeo, "keys", true});
+  works();
+  BOOST_REQUIRE((found->value && changed->value && made->value));
+  BOOST_TEST(!found->value->exists);
+  BOOST_TEST((changed->value->failure == errc::item_not_found));
+  BOOST_TEST((made->value->failure == errc::conflict));
+  BOOST_TEST(!is_stored(romeo));
+}
+
 // -- durable changes --
 
 BOOST_AUTO_TEST_CASE(an_account_is_made_when_it_is_durable) {

@@ -347,6 +347,13 @@ BOOST_AUTO_TEST_CASE(a_password_is_not_changed_to_nothing_nor_for_another) { // 
   BOOST_TEST(!at.password.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_guest_gets_no_password) { // XEP-0175: it would be an account that stays
+  auto at = fake_context{};
+  at.anonymous = true;
+  BOOST_TEST(condition(ask(at, at.set(register_query({{"username", "juliet"}, {"password", "x"}})))) == "not-allowed");
+  BOOST_TEST(!at.password.has_value());
+}
+
 BOOST_AUTO_TEST_CASE(no_error_repeats_a_password) { // XEP-0077, 3.3
   auto at = fake_context{};
   auto answer = ask(at, at.set(register_query({{"username", "nurse"}, {"password", "s3cret"}})));

@@ -367,13 +367,43 @@ BOOST_AUTO_TEST_CASE(copies_share_and_compare_equal) {
   BOOST_TEST(set.size() == 1u);
 }
 
-// -- passwords (RFC 8265, 4.2) --
+// -- passwords (RFC 4013) --
 
 BOOST_AUTO_TEST_CASE(a_password_keeps_its_case_and_maps_its_spaces) {
   BOOST_TEST(*xmpp::prepare_password("Correct Horse Battery Staple") == "Correct Horse Battery Staple");
   BOOST_TEST(*xmpp::prepare_password("π\u1680ß\u00e5") == "π ß\u00e5");
   BOOST_TEST((xmpp::prepare_password("").code() == errc::not_acceptable));
   BOOST_TEST((xmpp::prepare_password("my cat is a \tby").code() == errc::not_acceptable));
+}
+
+BOOST_AUTO_TEST_CASE(a_password_is_prepared_as_clients_do_it_for_scram) { // RFC 4013, 3
+  BOOST_TEST(*xmpp::prepare_password("I\u00adX") == "IX");
+  BOOST_TEST(*xmpp::prepare_password("user") == "user");
+  BOOST_TEST(*xmpp::prepare_password("USER") == "USER");
+  BOOST_TEST(*xmpp::prepare_password("\u00aa") == "a");
+  BOOST_TEST(*xmpp::prepare_password("\u2168") == "IX");
+  BOOST_TEST((xmpp::prepare_password("\a").code() == errc::not_acceptable));
+  BOOST_TEST((xmpp::prepare_password("\u06271").code() == errc::not_acceptable));
+  BOOST_TEST(*xmpp::prepare_password("\uff50\uff41\uff53\uff53\uff11") == "pass1");
+  BOOST_TEST(*xmpp::prepare_password("m\u00b2m") == "m2m");
+  BOOST_TEST((xmpp::prepare_password("\u00ad").code() == errc::not_acceptable)); // nothing is left
+  BOOST_TEST((xmpp::prepare_password("\xff").code() == errc::not_acceptable));
+}
+
+BOOST_AUTO_TEST_CASE(a_password_has_at_most_1023_bytes) {
+  auto bytes = [](std::size_t n) { return std::string(n - 2, 'a') + "\u00e5"; };
+  BOOST_TEST(*xmpp::prepare_password(bytes(1'023)) == bytes(1'023));
+  BOOST_TEST((xmpp::prepare_password(bytes(1'024)).code() == errc::not_acceptable));
+  auto ligatures = std::string{}; // of which one becomes eighteen letters
+  for (auto i = 0; i < 300; ++i)
+    ligatures += "\ufdfa";
+  BOOST_TEST((xmpp::prepare_password(ligatures).code() == errc::not_acceptable));
+}
+
+BOOST_AUTO_TEST_CASE(what_unicode_3_2_did_not_know_is_in_no_password_but_may_be_tried) { // RFC 3454, 7
+  constexpr auto with_capital_sharp_s = "\u1e9e";
+  BOOST_TEST((xmpp::prepare_password(with_capital_sharp_s).code() == errc::not_acceptable));
+  BOOST_TEST(*xmpp::prepare_password(with_capital_sharp_s, xmpp::unassigned::allowed) == with_capital_sharp_s);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

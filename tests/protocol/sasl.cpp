@@ -25,13 +25,11 @@ const credentials& stored() {
   return made;
 }
 
-constexpr std::uint32_t usual[] = {iterations_min};
-
 struct stream_with : environment {
   stream_with() {
     host = "example.com";
     server_secret = "0123456789abcdef0123456789abcdef";
-    iterations = usual;
+    iterations = {iterations_min};
     random = &secure;
     offered = {mechanism::scram_sha_512, mechanism::scram_sha_256, mechanism::scram_sha_1, mechanism::plain};
   }
@@ -197,6 +195,9 @@ BOOST_AUTO_TEST_CASE(only_the_right_password_fits) {
 BOOST_AUTO_TEST_CASE(passwords_that_prepare_alike_are_one) {
   const auto keys = *make_credentials("pa\u00dfword e\u0301\u3000x", iterations_min);
   BOOST_TEST(check_password("pa\u00dfword \u00e9 x", keys));
+  const auto wide = *make_credentials("\uff50m\u00b2", iterations_min);
+  BOOST_TEST((check_password("pm2", wide) && check_password("\uff50m\u00b2", wide)));
+  BOOST_TEST((make_credentials("\u1e9e", iterations_min).code() == errc::not_acceptable)); // since Unicode 5.1
   BOOST_TEST((make_credentials("", iterations_min).code() == errc::not_acceptable));
   BOOST_TEST((make_credentials("a\tb", iterations_min).code() == errc::not_acceptable));
 }
@@ -219,6 +220,28 @@ BOOST_AUTO_TEST_CASE(fake_credentials_are_the_same_each_time_and_differ_by_name_
     BOOST_TEST(a.keys[i].salt.size() == stored().keys[i].salt.size());
     BOOST_TEST(a.keys[i].stored_key.size() == stored().keys[i].stored_key.size());
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_new_iteration_count_is_like_a_new_password_and_leaves_other_names_as_they_were) {
+  constexpr std::uint32_t counts[] = {10'000, 20'000};
+  auto moved = 0, stayed = 0;
+  for (auto i = 0; i < 50; ++i) {
+    const auto who = *jid::parse("nobody" + std::to_string(i) + "@example.com");
+    const auto before = fake_credentials("secret", who, std::span{counts}.first(1));
+    const auto after = fake_credentials("secret", who, counts);
+    if (before == after) {
+      ++stayed;
+      continue;
+    }
+    ++moved;
+    for (std::size_t k = 0; k < after.keys.size(); ++k) {
+      BOOST_TEST(after.keys[k].iterations == 20'000u);
+      BOOST_TEST(after.keys[k].salt != before.keys[k].salt); // no account has the old one with another count
+      BOOST_TEST(after.keys[k].stored_key != before.keys[k].stored_key);
+    }
+  }
+  BOOST_TEST(moved > 10);
+  BOOST_TEST(stayed > 10);
 }
 
 BOOST_AUTO_TEST_CASE(

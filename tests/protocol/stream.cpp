@@ -37,7 +37,7 @@ stream_policy open_policy() {
   policy.hosts[0].name = "example.com";
   policy.hosts[1].name = "example.net";
   policy.server_secret = "0123456789abcdef0123456789abcdef";
-  policy.scram_iterations = {sasl::iterations_min};
+  policy.scram_iterations = [] { return std::vector{sasl::iterations_min}; };
   policy.tls_required = false;
   return policy;
 }

@@ -164,6 +164,17 @@ BOOST_AUTO_TEST_CASE(a_signed_in_client_makes_no_second_account) {
   BOOST_TEST(!signs_in({name, "localhost", "secret"}));
 }
 
+BOOST_AUTO_TEST_CASE(a_password_is_what_clients_prepare_it_to) { // RFC 5802, 2.2; RFC 4013
+  auto name = unique("romeo");
+  auto password = "\uff50\uff41ss m\u00b2 \u2168 so\u00adft";
+  BOOST_TEST(asks_for_account(format("<username>{}</username><password>{}</password>", name, password))["type"] ==
+             "result");
+  BOOST_TEST(signs_in({name, "localhost", "pass m2 IX soft"}));
+  auto romeo = client{account{name, "localhost", "pass m2 IX soft"}};
+  BOOST_TEST(romeo.set(change_of_password(name, "\uff11\u00ad2"), "localhost")["type"] == "result");
+  BOOST_TEST(signs_in({name, "localhost", "12"}));
+}
+
 BOOST_AUTO_TEST_CASE(a_removed_account_is_gone_and_its_streams_end) { // 3.2
   auto romeo = client{"romeo"};
   auto other = client{romeo.who(), {.resource = "orchard"}};
