@@ -628,19 +628,24 @@ void session::attach_again() {
 }
 
 void session::on_stop(const std::string&) {
-  stored_is_lost(); // This actor can wait for nothing any more.
-  if (!ended_) {
-    end(errc::internal_server_error);
-  } else {
-    if (is_polite_ && transport_)
-      transport_->close("</stream:stream>", close_grace_ms);
-    else if (transport_ && !full_.empty())
-      transport_->close(stored_output_->last_words, close_grace_ms);
-    if (!full_.empty())
-      leave();
-  }
-  if (late_) // The account's answer would find nobody here.
+  stored_is_lost(); // What goes out from now on is not to be counted on.
+  if (!ended_)
+    return end(errc::internal_server_error);
+  if (std::exchange(is_polite_, false) && transport_)
+    transport_->close("</stream:stream>", close_grace_ms);
+  else if (transport_ && !full_.empty())
+    transport_->close(stored_output_->last_words, close_grace_ms);
+  if (!full_.empty())
+    leave();
+}
+
+/// What the account has sent here goes back first, or it would be lost. Not when that fails, too.
+void session::stop() {
+  if ((late_ || attaching_) && !std::exchange(stops_, true))
+    return;
+  if (late_)
     give_back_all();
+  supervised::stop();
 }
 
 void session::on_exit() {

@@ -32,6 +32,7 @@ public:
 protected:
   void restart() override {} // never: its supervisor stops it
   void on_stop(const std::string& reason) override;
+  void stop() override;
   msg::description describe() const override;
   bool must_wait(caf::mailbox_element& x) override;
   void on_exit_message(caf::exit_msg& x) override;
@@ -134,6 +135,7 @@ private:
   bool attaches_again_ = false; ///< The same, by the shard.
   bool is_polite_ = false;      ///< The client closed its stream, and is still written to until the account lets go.
   bool ended_ = false;
+  bool stops_ = false;          ///< It has failed, and ends when the account has let go.
   std::uint32_t bound_s_ = 0;   ///< When, since the epoch.
   std::int64_t created_ms_ = 0; ///< Of the account: a later one of the same name is another.
 };

@@ -48,6 +48,8 @@ protected:
   virtual bool must_wait(caf::mailbox_element&) { return false; }
   /// The last chance to tell others before the end; the actor can still send.
   virtual void on_stop(const std::string& reason) = 0;
+  /// Ends it behind that: at once, unless it still has to hand something over.
+  virtual void stop() { this->quit(caf::exit_reason::unhandled_exception); }
   virtual msg::description describe() const = 0;
   /// An exit message from outside; by default the orderly end of a server that stops.
   virtual void on_exit_message(caf::exit_msg& x) { this->quit(std::move(x.reason)); }
@@ -90,7 +92,7 @@ protected:
       restart();
     } else {
       on_stop("stopped by its supervisor");
-      this->quit(caf::exit_reason::unhandled_exception);
+      stop();
     }
   }
 
@@ -117,8 +119,9 @@ private:
     if (has_supervisor())
       return this->send(caf::actor_cast<supervising_actor>(supervisor_), msg::child_failed{this->ctrl_self(), what});
     log::error("actor.gave_up", {{"actor", name()}, {"what", what}});
+    suspended_ = false;
     on_stop(what);
-    this->quit(caf::exit_reason::unhandled_exception);
+    stop();
   }
 
   /// One that has ended decides no more.

@@ -369,7 +369,7 @@ const UStringPrepProfile* saslprep_profile() {
   return profile;
 }
 
-bool saslprep(text16& text, unassigned how) { // RFC 4013
+bool saslprep(text16& text) { // RFC 4013
   if (!saslprep_profile())
     return false;
   auto failure = U_ZERO_ERROR;
@@ -378,9 +378,8 @@ bool saslprep(text16& text, unassigned how) { // RFC 4013
   auto* buffer = prepared.getBuffer(capacity);
   if (!buffer)
     return false;
-  const auto used =
-      usprep_prepare(saslprep_profile(), text.getBuffer(), text.length(), buffer, capacity,
-                     how == unassigned::allowed ? USPREP_ALLOW_UNASSIGNED : USPREP_DEFAULT, nullptr, &failure);
+  const auto used = usprep_prepare(saslprep_profile(), text.getBuffer(), text.length(), buffer, capacity,
+                                   USPREP_ALLOW_UNASSIGNED, nullptr, &failure);
   prepared.releaseBuffer(U_SUCCESS(failure) ? used : 0);
   text = std::move(prepared);
   return U_SUCCESS(failure);
@@ -549,10 +548,10 @@ result<std::string> prepare_domain(std::string_view text) {
   return or_malformed(prepare(text, domain_name));
 }
 
-result<std::string> prepare_password(std::string_view text, unassigned how) {
+result<std::string> prepare_password(std::string_view text) {
   if (is_prepared_resource(text)) // ASCII without controls
     return std::string{text};
-  auto prepared = prepare(text, [how](text16& x) { return saslprep(x, how); });
+  auto prepared = prepare(text, saslprep);
   if (!prepared)
     return errc::not_acceptable;
   return *std::move(prepared);

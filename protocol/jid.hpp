@@ -103,13 +103,10 @@ result<std::string> prepare_local(std::string_view text);
 /// IDNA2008 U-label form, lower case, no trailing dot (RFC 7622, 3.2); IP literals pass. Fails with `jid_malformed`.
 result<std::string> prepare_domain(std::string_view text);
 
-/// Code points that Unicode 3.2 has not assigned: refused in what is stored, allowed in what is compared with it
-/// (RFC 3454, 7).
-enum class unassigned : std::uint8_t { refused, allowed };
-
 /// SASLprep (RFC 4013) of a password, as SCRAM has it (RFC 5802, 2.2) and clients do for PLAIN too (RFC 4616, 2); 1 to
-/// `jid_part_bytes_max` bytes. Fails with `not_acceptable`.
-result<std::string> prepare_password(std::string_view text, unassigned how = unassigned::refused);
+/// `jid_part_bytes_max` bytes. What Unicode 3.2 did not know, such as emoji, stays as it is: people have it in their
+/// passwords, and clients send it (RFC 3454, 7 would keep it out of what is stored). Fails with `not_acceptable`.
+result<std::string> prepare_password(std::string_view text);
 
 } // namespace xmpp
 

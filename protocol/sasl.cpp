@@ -228,7 +228,7 @@ result<credentials> make_credentials(std::string_view password, std::uint32_t it
 }
 
 bool check_password(std::string_view password, const credentials& stored) {
-  auto prepared = prepare_password(password, unassigned::allowed);
+  auto prepared = prepare_password(password);
   if (!prepared || stored.keys.empty())
     return false;
   const auto& keys = stored.keys.front();

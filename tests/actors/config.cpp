@@ -1,5 +1,7 @@
 #include "actors/config.hpp"
 
+#include "actors/config_options.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/atom.hpp>

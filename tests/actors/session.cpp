@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -322,7 +323,7 @@ struct newcomers : session_fixture {
     options.sign_in.registrations_per_address_per_hour = 2;
     serves();
     shard->has_account = false;
-    server.hashers.set(0, system().spawn<hasher>(parent, 0u));
+    server.hashers.set(0, system().spawn<hasher>(parent, std::ref(server), 0u));
   }
   ~newcomers() { server.hashers.clear(); }
 
