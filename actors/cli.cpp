@@ -358,7 +358,7 @@ int change_user(const config& options, const cli_actions& actions, user_command 
   case errc::item_not_found:
     return complain("there is no account " + name);
   case errc::not_acceptable:
-    return complain("this text cannot be a password (RFC 8265): it is empty or has characters that are not allowed");
+    return complain("this text cannot be a password (RFC 4013): it is empty or has characters that are not allowed");
   default:
     return complain(done.error());
   }

@@ -1,6 +1,7 @@
 #include "actors/cluster_commands.hpp"
 
 #include "actors/config_options.hpp"
+#include "actors/fake_keys.hpp"
 #include "actors/store_accounts.hpp"
 #include "actors/version.hpp"
 #include "cluster/founding.hpp"
@@ -79,6 +80,7 @@ result<std::string> cluster_join(const config& options, std::string_view token, 
   order.token = *std::move(parsed);
   order.replaces = replaces;
   order.seeds = options.cluster.seeds;
+  order.keeps = [&](std::string_view shared) { return keep_fake_keys(options.server.data_folder, shared); };
   auto done = cluster::join_cluster(*node, order);
   if (!done)
     return done.error();

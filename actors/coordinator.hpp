@@ -25,6 +25,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -148,6 +149,7 @@ private:
   /// Whether what is agreed on is known as this node's store has it; else it will be.
   bool read_agreed();
   void adopt(cluster::state next);
+  void save_agreed();
   void link_with_members();
   void announce();
   bool drains_now(const cluster::member& self) const;
@@ -202,6 +204,11 @@ private:
   server_context& server_;
   coordinator_surroundings& node_;
   cluster::state agreed_;
+  struct unsaved {
+    std::mutex mutex;
+    std::optional<cluster::state> state; ///< None: nothing waits for the disk.
+  };
+  std::shared_ptr<unsaved> unsaved_ = std::make_shared<unsaved>();
   std::string agreed_bytes_;                 ///< As they stand in this node's store.
   cluster::host_difference host_difference_; ///< As last said.
   bool reads_agreed_ = false;                ///< From the disk.

@@ -2,6 +2,7 @@
 
 #include "actors/cluster_commands.hpp"
 #include "actors/coordinator.hpp"
+#include "actors/fake_keys.hpp"
 #include "actors/log.hpp"
 #include "cluster/founding.hpp"
 #include "cluster/join_token.hpp"
@@ -9,6 +10,8 @@
 #include "cluster/system_store.hpp"
 #include "net/authority.hpp"
 
+#include <mutex>
+#include <optional>
 #include <utility>
 
 namespace xmpp {
@@ -76,11 +79,7 @@ void coordinator::adopt(cluster::state next) {
     if (self->is == cluster::standing::gone)
       log::error("cluster.removed", {{"node", cluster::id_text(self_id())}});
   }
-  // For the next start.
-  node_.on_disk([folder = server_.live()->options.server.data_folder, agreed = agreed_] {
-    if (auto saved = cluster::save_agreed(folder, agreed); !saved)
-      log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
-  });
+  save_agreed();
   if (changes_members)
     link_with_members();
   arrange_members();
@@ -89,6 +88,24 @@ void coordinator::adopt(cluster::state next) {
     auto bytes = agreed_.encode();
     to_all(cluster::control::state{bytes});
   }
+}
+
+/// For the next start. What waits for the disk is replaced by what came later: it is slow, or hangs.
+void coordinator::save_agreed() {
+  {
+    auto guard = std::lock_guard{unsaved_->mutex};
+    if (std::exchange(unsaved_->state, agreed_))
+      return;
+  }
+  node_.on_disk([folder = server_.live()->options.server.data_folder, unsaved = unsaved_] {
+    auto last = std::optional<cluster::state>{};
+    {
+      auto guard = std::lock_guard{unsaved->mutex};
+      last.swap(unsaved->state);
+    }
+    if (auto saved = cluster::save_agreed(folder, *last); !saved)
+      log::warning("cluster.state_not_saved", {{"why", saved.error().text}});
+  });
 }
 
 void coordinator::link_with_members() {
@@ -271,6 +288,7 @@ void coordinator::join(const msg::join_asked& x) {
     auto answer = cluster::join_answer{};
     answer.certificate = certificate;
     answer.shard_count = server_.route.shard_count();
+    answer.shared = encode_fake_keys(server_.secret, server_.iterations.all());
     for (auto& [id, one] : agreed_.members)
       if (one.is != cluster::standing::gone)
         answer.members.push_back({id, one.says.addresses});

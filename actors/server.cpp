@@ -3,6 +3,7 @@
 #include "actors/check.hpp"
 #include "actors/cluster_node.hpp"
 #include "actors/coordinator.hpp"
+#include "actors/fake_keys.hpp"
 #include "actors/hasher.hpp"
 #include "actors/listener.hpp"
 #include "actors/log.hpp"
@@ -15,7 +16,6 @@
 #include "cluster/identity.hpp"
 #include "net/certificate.hpp"
 #include "persistence/accounts.hpp"
-#include "persistence/whole_file.hpp"
 #include "protocol/caps.hpp"
 #include "protocol/disco.hpp"
 #include "protocol/idna.hpp"
@@ -37,22 +37,6 @@ namespace {
 
 constexpr std::uint32_t close_grace_ms = 5'000;
 constexpr auto hand_over_max = std::chrono::seconds{5};
-
-/// 32 bytes that stay with the data; made at the first start.
-result<std::string> load_secret(const std::filesystem::path& folder) {
-  auto path = folder / "secret";
-  auto in = std::ifstream{path, std::ios::binary};
-  if (in) {
-    auto bytes = std::string(std::istreambuf_iterator<char>{in}, {});
-    if (bytes.size() == 32)
-      return bytes;
-    return error{errc::corrupt_record, path.string() + " must have 32 bytes"};
-  }
-  auto bytes = sasl::secure_random(32);
-  if (auto written = replace_file(path, bytes); !written)
-    return written.error();
-  return bytes;
-}
 
 template <class Listen>
 net::accept_limits accept_limits_of(const Listen& listen) {
@@ -140,7 +124,8 @@ result<std::unique_ptr<server>> server::start(const config& options) {
   if (!live)
     return live.error();
   context.swap_live(*std::move(live));
-  if (context.iterations.all().empty() && !self->first_account().empty()) // from a backup: most likely with these
+  // From a backup: most likely with these. In a cluster accounts may get keys at other nodes, which are not seen here.
+  if (is_in_cluster || (context.iterations.all().empty() && !self->first_account().empty()))
     if (auto added = context.iterations.add(options.sign_in.scram_iterations); !added)
       return added.error();
   context.limiter = std::make_unique<net::accept_limiter>(accept_limits_of(options.listen));
@@ -161,10 +146,6 @@ result<std::shared_ptr<const live_settings>> server::make_live(const config& opt
   streams->attempts_max = std::uint8_t(options.sign_in.attempts_max);
   streams->limits = options.c2s.limits;
   streams->server_secret = context_->secret;
-  // Accounts may get keys at other nodes, which are not seen here.
-  if (context_->is_in_cluster)
-    if (auto added = context_->iterations.add(options.sign_in.scram_iterations); !added)
-      return added.error();
   streams->scram_iterations = [context = context_.get()] {
     auto all = context->iterations.all();
     if (all.empty())
@@ -246,7 +227,7 @@ result<void> server::open_store(const config& options, const cluster::identity& 
     context_->node = std::make_shared<cluster_node>(*context_, identity, std::move(groups));
   for (auto i = 0u; i < storage.shards && !identity.is_member(); ++i)
     context_->replicas.push_back(std::make_unique<lone_replica>(shard_id(i), *context_->storage));
-  auto secret = load_secret(options.server.data_folder);
+  auto secret = load_fake_keys_secret(options.server.data_folder);
   if (!secret)
     return secret.error();
   context_->secret = *std::move(secret);
@@ -439,6 +420,9 @@ result<std::vector<std::string>> server::reload() {
   if ((*live)->tls && !before->options.listen.c2s_tls.empty() &&
       std::none_of(listening_on_.begin(), listening_on_.end(), is_direct))
     lines.push_back("listen.c2s_tls: is not open, for there was no certificate at the start (needs a restart)");
+  if (context_->is_in_cluster) // As at the start.
+    if (auto added = context_->iterations.add((*live)->options.sign_in.scram_iterations); !added)
+      return added.error();
   context_->swap_live(*std::move(live));
   context_->storage->set_free_bytes_min(next->storage.free_bytes_min);
   log::set_levels(next->log.level, next->log.levels);

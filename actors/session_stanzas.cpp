@@ -39,9 +39,15 @@ void session::received(const element& x) {
     return end(errc::none);
   if (x.ns() != ns::client)
     return end(errc::unsupported_stanza_type);
+  // RFC 6120, 8.1.2.1: a client may name itself, in full or bare; anybody else is a lie.
+  if (auto from = x.attribute("from")) {
+    auto said = jid::parse(*from);
+    if (!said || (*said != full_ && said->text() != full_.bare_text()))
+      return end(errc::invalid_from);
+  }
   auto read = stanza::parse(x);
   if (!read) {
-    if (read.code() == errc::unsupported_stanza_type || read.code() == errc::invalid_from)
+    if (read.code() == errc::unsupported_stanza_type)
       return end(read.code());
     auto to = jid{};
     if (auto text = x.attribute("to")) {
@@ -50,9 +56,6 @@ void session::received(const element& x) {
     }
     return refuse({x, full_, to}, read.code());
   }
-  // RFC 6120, 8.1.2.1: a client may name itself, in full or bare; anybody else is a lie.
-  if (!read->from.empty() && read->from != full_ && read->from.text() != full_.bare_text())
-    return end(errc::invalid_from);
   read->from = full_;
   if (!lang_.empty() && !read->tree.attribute("lang", ns::xml)) // RFC 6120, 8.1.5
     *read = read->with_lang(lang_);

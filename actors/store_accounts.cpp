@@ -39,8 +39,17 @@ public:
     if (!known->account)
       return errc::item_not_found;
     // First what belongs to others: interrupted, it is done again. Contacts of other servers cannot be told.
-    for (auto& item : known->roster.items)
-      if (auto done = part(item, account); !done)
+    for (auto& item : known->roster.items) {
+      auto ends = std::vector<stanza_type>{};
+      if (has_to(item.subscription) || item.ask)
+        ends.push_back(stanza_type::unsubscribe);
+      if (has_from(item.subscription))
+        ends.push_back(stanza_type::unsubscribed);
+      if (auto done = part(item.contact, account, ends); !done)
+        return done;
+    }
+    for (auto& request : known->roster.pending) // Else it would wait, and whoever takes the name could grant it.
+      if (auto done = part(request.contact, account, {stanza_type::unsubscribed}); !done)
         return done;
     auto changes = write_set{};
     accounts::erase(changes, at);
@@ -68,10 +77,10 @@ public:
 
 private:
   /// A local contact's side of what a running server sends in the name of a removed account (RFC 6121, 2.5.2).
-  result<void> part(const roster_item& item, const jid& removed) {
-    if (std::find(hosts_.begin(), hosts_.end(), item.contact.domain()) == hosts_.end() || !item.contact.has_local())
+  result<void> part(const jid& from, const jid& removed, const std::vector<stanza_type>& ends) {
+    if (std::find(hosts_.begin(), hosts_.end(), from.domain()) == hosts_.end() || !from.has_local())
       return {};
-    auto at = place(item.contact);
+    auto at = place(from);
     auto contact = read<user_records>([&](const reader& from) { return load_user(from, at); });
     if (!contact)
       return contact.error();
@@ -80,10 +89,8 @@ private:
     auto& roster = contact->roster;
     auto before = roster.state_of(removed.bare_text());
     auto after = before;
-    if (has_to(item.subscription) || item.ask)
-      after = step(after, direction::inbound, stanza_type::unsubscribe).next;
-    if (has_from(item.subscription))
-      after = step(after, direction::inbound, stanza_type::unsubscribed).next;
+    for (auto one : ends)
+      after = step(after, direction::inbound, one).next;
     if (after == before)
       return {};
     auto changes = write_set{};

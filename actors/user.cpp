@@ -547,7 +547,6 @@ void user::keep_last_activity() {
 write_set user::last_activity_now() {
   if (!last_activity_)
     note_last_words({});
-  last_activity_->ms = now_ms();
   auto changes = write_set{};
   accounts::put_last_activity(changes, place(), *last_activity_);
   return changes;

@@ -56,10 +56,11 @@ void user::own_presence(const stanza& x, std::size_t session, bool was_available
   if (effects.broadcast)
     broadcast(x);
   if (!view.available) {
-    if (was_available)
+    if (was_available) {
       note_shown(full, false);
-    auto status = x.child("status", ns::client);
-    note_last_words(status ? status.text() : std::string{});
+      auto status = x.child("status", ns::client);
+      note_last_words(status ? status.text() : std::string{});
+    }
     to_session(session, stanza{x.tree, full, full}); // RFC 6121, 4.5.2: also to the one that goes
     return;
   }

@@ -347,6 +347,9 @@ result<joined> join_cluster(const new_node& how, const join_order& x) {
     return good.error();
   if (auto saved = save_members(how.data_folder, answer->members); !saved)
     return saved.error();
+  if (x.keeps)
+    if (auto kept = x.keeps(answer->shared); !kept)
+      return kept.error();
   if (!opened) {
     auto made = open_store(how);
     if (!made)

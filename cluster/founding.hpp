@@ -16,8 +16,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace xmpp::cluster {
@@ -43,6 +45,8 @@ struct join_order {
   std::string replaces = {};           ///< As in `join_request`.
   std::vector<std::string> seeds = {}; ///< As in `join_options`.
   std::uint32_t timeout_ms = 30'000;
+  /// Keeps `join_answer::shared`; what it fails with, joining fails with.
+  std::function<result<void>(std::string_view shared)> keeps = nullptr;
 };
 
 /// Asks for admittance, and makes an empty store that waits for the others. Refused, before anybody is asked, where

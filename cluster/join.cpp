@@ -229,7 +229,7 @@ outcome<joined> asking::run(const net::address& at) {
   auto self = admitted(how_.self, name->cluster, tls.authority_certificate(), answer->certificate, how_.now_s);
   if (!self)
     return failure{"the cluster's answer is refused: " + self.why()};
-  return joined{*std::move(self), std::move(answer->members), answer->shard_count};
+  return joined{*std::move(self), std::move(answer->members), answer->shard_count, std::move(answer->shared)};
 }
 
 } // namespace
@@ -276,6 +276,7 @@ std::string join_answer::encode() const {
     put_texts(to, one.addresses);
   }
   to.varint(shard_count);
+  to.string(shared);
   return out;
 }
 
@@ -295,6 +296,7 @@ std::optional<join_answer> join_answer::decode(std::string_view bytes) {
       in.fail();
   }
   out.shard_count = static_cast<std::uint32_t>(in.varint(shard_count_max));
+  out.shared = in.string();
   if (!in.finished() || out.shard_count == 0)
     return std::nullopt;
   return out;

@@ -47,6 +47,7 @@ struct join_answer {
   std::string certificate; ///< For the node that asked, PEM.
   std::vector<member_addresses> members;
   std::uint32_t shard_count = 0; ///< The cluster's, 1 or more.
+  std::string shared = {};       ///< What all nodes have alike; for whoever runs them. Secret.
 
   std::string encode() const;
   static std::optional<join_answer> decode(std::string_view bytes);
@@ -72,6 +73,7 @@ struct joined {
   identity self; ///< A member's now: to be saved.
   std::vector<member_addresses> members;
   std::uint32_t shard_count = 0; ///< The cluster's: this node's store must have as many.
+  std::string shared = {};       ///< As in `join_answer`.
 };
 /// The joining side. Blocks, and looks the host's name up: for a command, not for the running server. Fails with words
 /// for whoever typed it; then nothing has changed here.

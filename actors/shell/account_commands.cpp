@@ -27,7 +27,7 @@ error explained(const error& why, const jid& account) {
   case errc::host_unknown:
     return {why.code, "not a host of this server: " + std::string{account.domain()}};
   case errc::not_acceptable:
-    return {why.code, "this can't be a password (RFC 8265)"};
+    return {why.code, "this can't be a password (RFC 4013)"};
   default:
     return why;
   }

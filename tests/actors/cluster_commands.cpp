@@ -1,6 +1,7 @@
 #include "actors/cluster_commands.hpp"
 
 #include "actors/cli.hpp"
+#include "actors/fake_keys.hpp"
 #include "actors/store_accounts.hpp"
 #include "cluster/founding.hpp"
 #include "cluster/system_store.hpp"
@@ -189,6 +190,8 @@ BOOST_AUTO_TEST_CASE(a_join_makes_a_node_with_the_token_as_a_word_or_from_standa
   auto first = server{};
   BOOST_REQUIRE(first.run({"cluster", "init"}) == 0);
   auto there = open_cluster{first.as_founded()};
+  auto secret = std::string(fake_keys_secret_bytes, 's');
+  there.shared = encode_fake_keys(secret, {});
   for (auto is_typed : {false, true}) {
     auto aut = server{};
     auto token = there.invite().text();
@@ -197,6 +200,7 @@ BOOST_AUTO_TEST_CASE(a_join_makes_a_node_with_the_token_as_a_word_or_from_standa
     BOOST_TEST(aut.says("serve --config"), aut.said);
     BOOST_TEST(!aut.says(token.substr(token.rfind(':') + 1)));
     BOOST_TEST(*cluster::is_member(aut.folder()));
+    BOOST_TEST(*load_fake_keys_secret(aut.folder()) == secret);
     BOOST_TEST(aut.run({"cluster", "join", token}) == 1);
     BOOST_TEST(aut.complains("already"), aut.complained);
   }
@@ -207,6 +211,7 @@ BOOST_AUTO_TEST_CASE(a_node_that_lost_its_data_joins_in_its_own_place) {
   auto first = server{};
   BOOST_REQUIRE(first.run({"cluster", "init"}) == 0);
   auto there = open_cluster{first.as_founded()};
+  there.shared = encode_fake_keys(std::string(fake_keys_secret_bytes, 's'), {});
   auto aut = server{};
   BOOST_REQUIRE(aut.run({"cluster", "join", there.invite().text()}) == 0);
   std::filesystem::remove_all(aut.folder() / "store");

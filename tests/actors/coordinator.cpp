@@ -1,6 +1,7 @@
 // What a coordinator makes of what others say and of what is agreed on: nodes, members and the store are simulated.
 #include "actors/coordinator.hpp"
 
+#include "actors/fake_keys.hpp"
 #include "cluster/founding.hpp"
 #include "cluster/join_token.hpp"
 #include "cluster/system_store.hpp"
@@ -46,7 +47,11 @@ struct simulated_node final : coordinator_surroundings {
   }
   const std::optional<cluster::state>& last_agreed() const noexcept override { return agreed_before; }
   disk own_disk() const override { return disk_now; }
-  void on_disk(std::function<void()> f) override { f(); }
+  void on_disk(std::function<void()> f) override {
+    if (!disk_hangs)
+      return f();
+    waiting_for_disk.push_back(std::move(f));
+  }
 
   bool send(node_id to, cluster::channel, std::string_view frame) override {
     sent.emplace_back(to, frame);
@@ -86,6 +91,8 @@ struct simulated_node final : coordinator_surroundings {
   disk disk_now;
   int looks = 0;
   std::optional<cluster::state> agreed_before;
+  bool disk_hangs = false;
+  std::vector<std::function<void()>> waiting_for_disk;
   std::vector<std::pair<node_id, std::string>> sent; ///< Frames.
   std::vector<cluster::member_addresses> peers;
   bool is_linked_with_known = false;
@@ -228,6 +235,23 @@ BOOST_AUTO_TEST_CASE(adopts_what_is_agreed_on_and_begins_the_members_that_it_sho
   BOOST_TEST((node.peers[0] == cluster::member_addresses{12, {"10.0.0.12:5999"}, agreed.state.find(12)->certificate}));
   BOOST_TEST(server.node_id.load() == 1u);
   // It is on the disk, for the next start; and no reader has waited for that.
+  BOOST_TEST((*cluster::load_agreed(folder.path()) == agreed.state));
+}
+
+BOOST_AUTO_TEST_CASE(keeps_the_last_of_what_was_agreed_on_while_the_disk_hangs) {
+  begins_as_a_member();
+  node.disk_hangs = true;
+  for (auto moves = std::uint64_t{2}; moves < 10; ++moves) {
+    agreed.must(a_change(moves));
+    says(12, agreed.state);
+  }
+  BOOST_REQUIRE(node.waiting_for_disk.size() == 1u);
+  node.waiting_for_disk[0]();
+  BOOST_TEST((*cluster::load_agreed(folder.path()) == agreed.state));
+  agreed.must(a_change(10));
+  says(12, agreed.state);
+  BOOST_REQUIRE(node.waiting_for_disk.size() == 2u);
+  node.waiting_for_disk[1]();
   BOOST_TEST((*cluster::load_agreed(folder.path()) == agreed.state));
 }
 
@@ -625,6 +649,7 @@ BOOST_AUTO_TEST_CASE(lets_a_node_in_that_has_a_token_and_nobody_else) {
   BOOST_REQUIRE(said.size() == 3u);
   BOOST_REQUIRE_MESSAGE(said[2], (said[2] ? "" : said[2].why()));
   BOOST_TEST(said[2]->shard_count == 1u);
+  BOOST_TEST(said[2]->shared == encode_fake_keys(server.secret, {}));
   BOOST_TEST(said[2]->members.size() == 4u);
   BOOST_TEST((known().find(who.node) != nullptr));
   auto in =

@@ -3,6 +3,7 @@
 #include "actors/hasher.hpp"
 #include "actors/metrics.hpp"
 #include "tests/actors/stand_ins.hpp"
+#include "tests/persistence/temporary_folder.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -323,9 +324,12 @@ struct newcomers : session_fixture {
     options.sign_in.registrations_per_address_per_hour = 2;
     serves();
     shard->has_account = false;
+    server.iterations.open(folder.path());
     server.hashers.set(0, system().spawn<hasher>(parent, std::ref(server), 0u));
   }
   ~newcomers() { server.hashers.clear(); }
+
+  temporary_folder folder;
 
   /// Whether somebody there who guesses the account's password waits for the answer.
   bool waits(const std::string& address, const std::string& name) {

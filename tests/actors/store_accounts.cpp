@@ -157,6 +157,23 @@ BOOST_AUTO_TEST_CASE(with_an_account_go_its_contacts_subscriptions_to_it) { // R
   BOOST_TEST(records(paris).roster.pending.empty());
 }
 
+BOOST_AUTO_TEST_CASE(who_had_asked_a_removed_account_is_denied) { // else whoever takes the name could grant it
+  auto at = [](const jid& x) { return account_place{shard_of(x.bare_text(), 4), x}; };
+  for (auto& one : {romeo, juliet})
+    BOOST_TEST(open()->add(one, "secret").has_value());
+  change([&](write_set& changes, const jid& owner) {
+    auto asked = roster_item{};
+    asked.contact = romeo, asked.ask = true;
+    if (owner == juliet)
+      rosters::put(changes, at(owner), asked);
+    if (owner == romeo)
+      subscriptions::put(changes, at(owner), {juliet, 1, "<presence/>"});
+  });
+  BOOST_TEST(open()->remove(romeo).has_value());
+  BOOST_REQUIRE(records(juliet).roster.items.size() == 1u);
+  BOOST_TEST(!records(juliet).roster.items[0].ask);
+}
+
 BOOST_AUTO_TEST_CASE(a_text_that_may_not_be_a_password_is_refused) {
   BOOST_TEST((open()->add(romeo, "").code() == errc::not_acceptable));
   BOOST_TEST(open()->list("localhost")->empty());

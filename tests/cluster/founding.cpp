@@ -388,7 +388,14 @@ BOOST_FIXTURE_TEST_SUITE(joining, open_cluster_fixture)
 
 BOOST_AUTO_TEST_CASE(an_empty_data_folder_becomes_a_node_that_waits_for_the_others) {
   auto node = data_folder{};
-  check_joined(node, good(join_cluster(node.how, {there.invite()})));
+  auto order = join_order{there.invite()};
+  auto kept = std::string{};
+  order.keeps = [&](std::string_view shared) -> result<void> {
+    kept = shared;
+    return {};
+  };
+  check_joined(node, good(join_cluster(node.how, order)));
+  BOOST_TEST(kept == there.shared);
   auto unused = data_folder{}; // A server ran here, and had no account.
   unused.open(false);
   auto made = join_cluster(unused.how, {there.invite()});

@@ -303,7 +303,7 @@ BOOST_AUTO_TEST_CASE(what_is_said_is_bytes_and_back) {
   auto back = join_request::decode(bytes);
   BOOST_REQUIRE(back);
   BOOST_TEST(back->encode() == bytes);
-  auto y = join_answer{"certificate", {{1, {"a:1"}}, {2, {}}}, 300};
+  auto y = join_answer{"certificate", {{1, {"a:1"}}, {2, {}}}, 300, "shared"};
   auto answer = y.encode();
   auto answer_back = join_answer::decode(answer);
   BOOST_REQUIRE(answer_back);

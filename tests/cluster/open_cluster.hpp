@@ -81,7 +81,7 @@ private:
     if (!certificate)
       return net::failure{certificate.why()};
     return cluster::join_answer{
-        *certificate, {{first_.self.node, first_.system.find(first_.self.node)->says.addresses}}, shard_count};
+        *certificate, {{first_.self.node, first_.system.find(first_.self.node)->says.addresses}}, shard_count, shared};
   }
 
   std::int64_t (*wall_clock_s_)();
@@ -91,7 +91,8 @@ private:
 
 public:
   std::atomic<bool> loses_answers{false};
-  std::atomic<std::uint32_t> shard_count; ///< As it is said.
+  std::atomic<std::uint32_t> shard_count;           ///< As it is said.
+  std::string shared = "what all nodes have alike"; ///< Before it is asked.
 
 private:
   std::unique_ptr<cluster::links> links_; // last: its thread ends first

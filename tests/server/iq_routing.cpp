@@ -109,7 +109,8 @@ BOOST_AUTO_TEST_CASE(a_false_from_ends_the_stream) { // 8.1.2.1, 4.9.3.9
   auto juliet = client{"juliet"};
   for (auto& from : {juliet.full(), juliet.bare(), std::string{"localhost"}, std::string{}, std::string{"@@"}}) {
     for (auto form : {"<message to='{}' from='{}'><body>x</body></message>", "<presence to='{}' from='{}'/>",
-                      "<iq to='{}' from='{}' type='set' id='i'><query xmlns='jabber:iq:roster'/></iq>"}) {
+                      "<iq to='{}' from='{}' type='set' id='i'><query xmlns='jabber:iq:roster'/></iq>",
+                      "<iq to='{}' from='{}' type='ask' id='i'/>"}) {
       auto romeo = client{"romeo"};
       romeo.send(form, juliet.full(), from);
       BOOST_TEST_CONTEXT(form << " from " << from)

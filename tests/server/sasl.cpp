@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(a_name_is_compared_prepared) { // RFC 7622, 3.3
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_password_may_be_any_text) { // RFC 8265
+BOOST_AUTO_TEST_CASE(a_password_may_be_any_text) {
   auto x = client{};
   x.opens();
   x.features();

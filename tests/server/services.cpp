@@ -5,8 +5,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <regex>
 #include <set>
+#include <thread>
 
 using namespace xmpp::test;
 
@@ -218,6 +220,24 @@ BOOST_AUTO_TEST_CASE(last_activity_is_for_those_who_see_presence) { // XEP-0012,
     BOOST_TEST(offline.find("query")->text == "to bed");
     BOOST_TEST(std::regex_match((*offline.find("query"))["seconds"], std::regex{"[0-9]+"}));
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_a_session_that_was_not_available_is_no_activity) { // XEP-0012, 4
+  if (shared_server().is_peer())
+    return;
+  auto romeo = client{"romeo"};
+  auto juliet = client{"juliet"};
+  befriend(romeo, juliet);
+  juliet.send("<presence type='unavailable'><status>to bed</status></presence>");
+  romeo.receives("<presence from='{}' type='unavailable'/>", juliet.full());
+  auto last = [&] { return *romeo.get("<query xmlns='jabber:iq:last'/>", juliet.bare()).find("query"); };
+  while (last()["seconds"] == "0")
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  juliet.leaves();
+  juliet.ends();
+  romeo.ping(juliet.bare());
+  BOOST_TEST(last()["seconds"] != "0");
+  BOOST_TEST(last().text == "to bed");
 }
 
 // -- XEP-0054 ---------------------------------------------------------------------------------------------------------

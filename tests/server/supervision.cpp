@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -188,7 +189,8 @@ std::vector<std::string> numbers_of(const server& here, const std::string& kind)
 } // namespace
 
 BOOST_AUTO_TEST_CASE(a_session_that_fails_in_the_middle_of_traffic_takes_nothing_along) { // ARCHITECTURE, 7
-  auto here = server{};
+  auto here = server{{.settings = {{"host_defaults.offline_messages_max", "1000000"},
+                                   {"host_defaults.offline_bytes_max", "1073741824"}}}}; // what she misses fits
   if (here.is_peer())
     return;
   for (auto round = 0; round < 4; ++round) {
@@ -204,6 +206,7 @@ BOOST_AUTO_TEST_CASE(a_session_that_fails_in_the_middle_of_traffic_takes_nothing
       people.says(20);
       juliet.send_bytes(changes_and_messages(romeo.bare(), said, 20));
       romeo.ping(); // nothing happens to his stream; and neither runs away from the server
+      std::this_thread::sleep_for(std::chrono::milliseconds{2}); // nor is there more than is soon read
     }
     killer.join();
     people.says(20);
