@@ -446,8 +446,9 @@ class Talker(threading.Thread):
         """Until the load ends, or for half a minute or so: then it goes to another node."""
         leaves_at = time.monotonic() + (1e9 if self.home else self.random.uniform(20, 60))
         speaks_at = time.monotonic()
+        least = self.record.floor_of(self.account)
         is_there = self.client.request("get", "<query xmlns='jabber:iq:roster'/>")  # Now pushes come, and messages.
-        self.asked[is_there] = ("first get", time.monotonic(), self.record.floor_of(self.account))
+        self.asked[is_there] = ("first get", time.monotonic(), least)
         while time.monotonic() < leaves_at:
             if self.load.ends.is_set() and not self.asked:
                 return self.stay()
