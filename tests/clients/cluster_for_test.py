@@ -1,6 +1,7 @@
 """Nodes of a cluster as processes, on loopback addresses or in network namespaces of their own that can be cut off."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import datetime
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from server_for_test import binary  # noqa: E402
@@ -209,6 +211,11 @@ registration = "open"
         with open(os.path.join(self.folder, "log"), errors="replace") as text:
             return text.read()
 
+    def links_down(self, since=0):
+        """Of its links that broke: when, as time.time() tells it, and what the log says; from there in the log on."""
+        lines = re.findall(r"(\d{4}-\d\d-\d\dT[\d:.]+)Z \w+ +cluster\.link_down +(.*)", self.log()[since:])
+        return [(datetime.fromisoformat(stamp + "+00:00").timestamp(), said) for stamp, said in lines]
+
     def start(self, waits=True):
         if self.process:
             self.process.wait(PATIENCE)
@@ -311,6 +318,12 @@ class Cluster:
 
     def wait_until_good(self, timeout=PATIENCE * 2):
         until(lambda: all(self.is_good(n) for n in self.running), "every shard is good again", timeout)
+
+    def silences(self):
+        """Of links that broke since nothing was heard over them: from when to when, as time.monotonic() tells it."""
+        boot = time.time() - time.monotonic()
+        found = [(at - boot, re.search(r"nothing heard for (\d+) ms", said)) for n in self.nodes for at, said in n.links_down()]
+        return sorted((at - int(silence.group(1)) / 1_000, at) for at, silence in found if silence)
 
     def double_leaders(self):
         """Groups that two nodes served in one term, by their logs: there may be none."""

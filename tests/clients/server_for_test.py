@@ -17,17 +17,19 @@ def binary():
     return os.path.join(os.environ.get("TROUPE_BUILD", "build"), "troupe")
 
 
-def free_port():
+def free_port(*others):
+    """`others`: what is added to it for ports that are free, too."""
     # Below the ports that the kernel hands out, so that no client of this run sits on it.
     while True:
         port = random.randrange(10_000, 30_000)
-        with socket.socket() as s:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
+        try:
+            for one in (port, *(port + x for x in others)):
+                with socket.socket() as s:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    s.bind(("127.0.0.1", one))
+            return port
+        except OSError:
+            pass
 
 
 def openssl(*words):
@@ -101,9 +103,10 @@ anonymous = true
         subprocess.run([binary(), "user", "--config", self.config, "add", jid], input=password + "\n", text=True,
                        check=True, capture_output=True)
 
-    def shell(self, command):
-        return subprocess.run([binary(), "shell", "--config", self.config, "-c", command], text=True, check=True,
-                              capture_output=True).stdout
+    def shell(self, command, check=True):
+        """What it says; without `check` also when it fails."""
+        return subprocess.run([binary(), "shell", "--config", self.config, "-c", command], text=True, check=check,
+                              capture_output=True, timeout=30).stdout
 
     def stop(self):
         """SIGTERM; the exit code. Once more does nothing."""
